@@ -1,0 +1,272 @@
+/**
+ * One connection to one database: opened, configured, and closed with every statement that was prepared on it.
+ *
+ * Limits: opening is synchronous and may wait for a lock; the default rollback journal of a file that 0.2.3 wrote
+ * becomes a write-ahead log, which no network file system supports.
+ */
+import type { Database as BunDatabase, SQLQueryBindings, Statement } from "bun:sqlite";
+import { accessSync, closeSync, constants, mkdirSync, openSync, type Stats, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { InvalidArgumentError, StoreOpenError } from "./errors.js";
+import type { StoreSettings } from "./options.js";
+import { Database } from "./runtime.js";
+import { codeOf, isBusy, messageOf, SQLITE, toStoreError } from "./sqlite-errors.js";
+
+/** A row as SQLite returns it: nothing is known of a column until a mapper has looked. */
+export type Row = Record<string, unknown>;
+
+export type PreparedStatement = Statement<Row, SQLQueryBindings[]>;
+
+export const IN_MEMORY = ":memory:";
+
+/**
+ * While a store works, SQLite itself waits for a lock only this long, because it blocks the event loop; the rest of
+ * `busyTimeout` is waited for by asynchronous retry. At 0, four writing processes shared the lock less evenly.
+ */
+const WORKING_BUSY_TIMEOUT = "PRAGMA busy_timeout = 5";
+
+/** While a store is opened there is nothing yet to keep going. `retryOpening` goes on to the store's own timeout. */
+const OPENING_BUSY_TIMEOUT = "PRAGMA busy_timeout = 100";
+
+const SYNCHRONOUS = {
+  full: "PRAGMA synchronous = FULL",
+  normal: "PRAGMA synchronous = NORMAL",
+} as const;
+
+const CONNECTION_PRAGMAS = [
+  "PRAGMA foreign_keys = ON",
+  // Functions and virtual tables in a hostile file's schema are not run.
+  "PRAGMA trusted_schema = OFF",
+  // The log is copied back into the file every 1,000 pages, and cut to 16 MiB where a long reader let it grow.
+  "PRAGMA wal_autocheckpoint = 1000",
+  "PRAGMA journal_size_limit = 16777216",
+] as const;
+
+export class Connection {
+  readonly #statements: PreparedStatement[] = [];
+
+  /** @param isOwned Whether closing this connection closes the database: not where a host passed it. */
+  constructor(
+    readonly database: BunDatabase,
+    readonly path: string,
+    readonly isOwned: boolean,
+  ) {}
+
+  /** Statements are prepared once and live as long as the connection. */
+  prepare(sql: string): PreparedStatement {
+    const statement = this.database.prepare<Row, SQLQueryBindings[]>(sql);
+    this.#statements.push(statement);
+    return statement;
+  }
+
+  /** For the few statements of opening. */
+  once(sql: string, ...parameters: SQLQueryBindings[]): Row[] {
+    const statement = this.database.prepare<Row, SQLQueryBindings[]>(sql);
+    try {
+      return statement.all(...parameters);
+    } finally {
+      statement.finalize();
+    }
+  }
+
+  get isInTransaction(): boolean {
+    return this.database.inTransaction;
+  }
+
+  /** A database closed over live statements would keep its file handles and its log. */
+  close(): void {
+    for (const statement of this.#statements.splice(0)) {
+      statement.finalize();
+    }
+    if (this.isOwned) {
+      this.database.close(true);
+    }
+  }
+}
+
+/**
+ * Opens a file (or `:memory:`), readies it by `bootstrap`, and closes it again where that fails.
+ *
+ * @throws {StoreOpenError} saying why, {@link StoreBusyError} where a lock was held past `busyTimeout`.
+ */
+export function openFile(
+  path: string,
+  settings: StoreSettings,
+  bootstrap: (connection: Connection) => void,
+): Connection {
+  checkPath(path);
+  if (path !== IN_MEMORY) {
+    readyFile(path, settings.readonly);
+  }
+  return retryOpening(path, settings.busyTimeout, () => {
+    const connection = new Connection(newDatabase(path, settings.readonly), path, true);
+    try {
+      connection.once(OPENING_BUSY_TIMEOUT);
+      configure(connection, settings);
+      bootstrap(connection);
+      connection.once(WORKING_BUSY_TIMEOUT);
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  });
+}
+
+/**
+ * Uses a database that a host application opened, with the host's own settings.
+ *
+ * @throws {StoreOpenError} where its foreign keys are off: deleting a session would leave its rows behind.
+ */
+export function useHostDatabase(
+  database: BunDatabase,
+  settings: StoreSettings,
+  bootstrap: (connection: Connection) => void,
+): Connection {
+  const connection = new Connection(database, database.filename, false);
+  return retryOpening(connection.path, settings.busyTimeout, () => {
+    if (Number(connection.once("PRAGMA foreign_keys")[0]?.foreign_keys) !== 1) {
+      throw new StoreOpenError(
+        connection.path,
+        "foreign keys are off on the Database that was passed: run PRAGMA foreign_keys = ON on it first.",
+      );
+    }
+    bootstrap(connection);
+    return connection;
+  });
+}
+
+function checkPath(path: string): void {
+  if (path === "") {
+    throw new InvalidArgumentError(
+      "path",
+      'is empty, which SQLite takes for a temporary database that vanishes: pass a file\'s path, or ":memory:"',
+    );
+  }
+  if (path.includes("\0") || path.startsWith("file:/")) {
+    throw new InvalidArgumentError(
+      "path",
+      "must be the plain path of a file, not a URL and without NUL characters",
+    );
+  }
+}
+
+/** Makes what is missing, and refuses what SQLite would misread, open read-only in silence, or wait for. */
+function readyFile(path: string, readonly: boolean): void {
+  const found = statusOf(path);
+  if (found === undefined) {
+    if (readonly) {
+      throw new StoreOpenError(path, "the file does not exist, and readonly does not make one.");
+    }
+    createPrivately(path);
+    return;
+  }
+  if (!found.isFile()) {
+    throw new StoreOpenError(
+      path,
+      `it is ${found.isDirectory() ? "a directory" : "not a regular file"}: pass a file's path.`,
+    );
+  }
+  try {
+    accessSync(path, readonly ? constants.R_OK : constants.R_OK | constants.W_OK);
+  } catch (error) {
+    const remedy = readonly ? "" : ", or open it with readonly: true";
+    throw new StoreOpenError(path, `no permission (${messageOf(error)}): change the file's mode${remedy}.`, {
+      cause: error,
+    });
+  }
+}
+
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw new StoreOpenError(path, `${messageOf(error)}.`, { cause: error });
+  }
+}
+
+/**
+ * SQLite would create the file readable for all. It is created exclusively and never opened where it exists:
+ * closing a second handle on a live database drops SQLite's POSIX locks in this process.
+ */
+function createPrivately(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") {
+      return; // Another process was faster, and it is as private.
+    }
+    throw new StoreOpenError(path, `the file or its folder cannot be made (${messageOf(error)}).`, {
+      cause: error,
+    });
+  }
+}
+
+function newDatabase(path: string, readonly: boolean): BunDatabase {
+  return new Database(
+    path,
+    readonly ? { readonly: true, strict: true } : { readwrite: true, create: true, strict: true },
+  );
+}
+
+function configure(connection: Connection, settings: StoreSettings): void {
+  for (const pragma of CONNECTION_PRAGMAS) {
+    connection.once(pragma);
+  }
+  if (!settings.readonly) {
+    connection.once(SYNCHRONOUS[settings.synchronous]);
+    useWriteAheadLog(connection);
+  }
+}
+
+/** A refused journal mode is silent: SQLite answers with the one that stays. */
+function useWriteAheadLog(connection: Connection): void {
+  const answered = connection.once("PRAGMA journal_mode = WAL")[0]?.journal_mode;
+  if (answered !== "wal" && connection.path !== IN_MEMORY) {
+    throw new StoreOpenError(
+      connection.path,
+      `SQLite cannot keep a write-ahead log there (journal mode stays ${String(answered)}): use a local file system.`,
+    );
+  }
+}
+
+/** Blocks for a few milliseconds between attempts, up to the timeout. */
+function retryOpening<T>(path: string, busyTimeout: number, open: () => T): T {
+  const deadline = performance.now() + busyTimeout;
+  for (;;) {
+    try {
+      return open();
+    } catch (error) {
+      if (!isBusy(error)) {
+        throw openingError(path, busyTimeout, error);
+      }
+      if (performance.now() >= deadline) {
+        throw toStoreError(error, busyTimeout);
+      }
+      Bun.sleepSync(1 + Math.random() * 20);
+    }
+  }
+}
+
+function openingError(path: string, busyTimeout: number, error: unknown): Error {
+  const code = codeOf(error);
+  if (code === undefined) {
+    return toStoreError(error, busyTimeout);
+  }
+  return new StoreOpenError(path, OPENING_REASONS.get(code) ?? `${messageOf(error)}.`, { cause: error });
+}
+
+const OPENING_REASONS = new Map<number, string>([
+  [SQLITE.NOTADB, "it is not a SQLite database: pass another path."],
+  [SQLITE.CORRUPT, "the database file is damaged: restore a backup, or try the sqlite3 shell's .recover."],
+  [
+    SQLITE.CANTOPEN,
+    "SQLite cannot open it: check that the path is a file and that its folder may be written to.",
+  ],
+  [
+    SQLITE.READONLY,
+    "it or its folder cannot be written to, and a write-ahead log needs files beside it: copy it to a folder that can.",
+  ],
+  [SQLITE.FULL, "the disk is full: make room, then open it again."],
+]);

@@ -1,0 +1,212 @@
+/**
+ * Every error that this package rejects or throws with.
+ *
+ * One base class; `code` is stable and meant for programs, `message` for people. `_tag` and `name` are the class
+ * name as a string of its own, because the framework tells its errors apart by `_tag` and a bundler may rename
+ * the class.
+ */
+
+/** The base of all errors of this package. */
+export abstract class CheckpointStoreError extends Error {
+  abstract readonly _tag: string;
+  /** Stable, in capitals: `SESSION_NOT_FOUND`, `STORE_BUSY`, … */
+  abstract readonly code: string;
+  /** Whether the same call may succeed later without anything being changed by the caller. */
+  readonly retryable: boolean = false;
+}
+
+/** No session has this id. */
+export class SessionNotFoundError extends CheckpointStoreError {
+  readonly _tag = "SessionNotFoundError";
+  override readonly name = "SessionNotFoundError";
+  readonly code = "SESSION_NOT_FOUND";
+
+  constructor(readonly sessionId: string) {
+    super(`Session not found: ${sessionId}`);
+  }
+}
+
+/** No checkpoint has this id. */
+export class CheckpointNotFoundError extends CheckpointStoreError {
+  readonly _tag = "CheckpointNotFoundError";
+  override readonly name = "CheckpointNotFoundError";
+  readonly code = "CHECKPOINT_NOT_FOUND";
+
+  constructor(readonly checkpointId: string) {
+    super(`Checkpoint not found: ${checkpointId}`);
+  }
+}
+
+/** Another checkpoint of this session and namespace already has the version. Nothing was written. */
+export class CheckpointVersionConflictError extends CheckpointStoreError {
+  readonly _tag = "CheckpointVersionConflictError";
+  override readonly name = "CheckpointVersionConflictError";
+  readonly code = "CHECKPOINT_VERSION_CONFLICT";
+
+  constructor(
+    readonly sessionId: string,
+    readonly namespace: string,
+    readonly version: number,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `Checkpoint version already exists: version ${version} in namespace "${namespace}" of session ${sessionId}. ` +
+        'Another run may be saving into the same session: save with a higher version, or open the store with versionConflict: "next".',
+      options,
+    );
+  }
+}
+
+/** Something in the file is not what a store would have written there. The message names the place, never the payload. */
+export class CheckpointCorruptionError extends CheckpointStoreError {
+  readonly _tag = "CheckpointCorruptionError";
+  override readonly name = "CheckpointCorruptionError";
+  readonly code = "CHECKPOINT_CORRUPTION";
+
+  /** @param reason Where (table, id and column, or the path within a value) and what is wrong there. */
+  constructor(
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`Checkpoint data is corrupted or invalid: ${reason}`, options);
+  }
+}
+
+/** A value cannot be written in the wire format, for example because it contains itself. */
+export class SerializationError extends CheckpointStoreError {
+  readonly _tag = "SerializationError";
+  override readonly name = "SerializationError";
+  readonly code = "NOT_SERIALIZABLE";
+
+  /** @param path Where in the value, as `$.a[0]`. */
+  constructor(
+    readonly path: string,
+    reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`Value cannot be serialized: ${path} ${reason}`, options);
+  }
+}
+
+/** An argument or option is not of its kind. Nothing was written. */
+export class InvalidArgumentError extends CheckpointStoreError {
+  readonly _tag = "InvalidArgumentError";
+  override readonly name = "InvalidArgumentError";
+  readonly code = "INVALID_ARGUMENT";
+
+  /** @param argument Which one, with the place within it: `message.toolCalls[0].name`. */
+  constructor(
+    readonly argument: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`Invalid argument: ${argument} ${problem}`, options);
+  }
+}
+
+/** The store was closed before the call. */
+export class StoreClosedError extends CheckpointStoreError {
+  readonly _tag = "StoreClosedError";
+  override readonly name = "StoreClosedError";
+  readonly code = "STORE_CLOSED";
+
+  constructor(options?: ErrorOptions) {
+    super("Store is closed: open a new SqliteCheckpointStore on the same file to go on.", options);
+  }
+}
+
+/** Another connection held the lock for longer than `busyTimeout`. Nothing was written; try again. */
+export class StoreBusyError extends CheckpointStoreError {
+  readonly _tag = "StoreBusyError";
+  override readonly name = "StoreBusyError";
+  readonly code = "STORE_BUSY";
+  override readonly retryable = true;
+
+  constructor(busyTimeout: number, options?: ErrorOptions) {
+    super(
+      `Store is busy: another connection kept the database locked for longer than busyTimeout (${busyTimeout} ms). ` +
+        "Nothing was written: call again, or raise busyTimeout.",
+      options,
+    );
+  }
+}
+
+/** The host application holds a transaction of its own open on the `Database` it passed. Nothing was written. */
+export class HostTransactionError extends CheckpointStoreError {
+  readonly _tag = "HostTransactionError";
+  override readonly name = "HostTransactionError";
+  readonly code = "HOST_TRANSACTION_OPEN";
+  override readonly retryable = true;
+
+  constructor(options?: ErrorOptions) {
+    super(
+      "Host transaction is open: the Database passed to the store is inside a transaction of its own, " +
+        "which the store must not commit. End that transaction, then call again.",
+      options,
+    );
+  }
+}
+
+/** The store, its file or the folder of the file does not allow writing. Nothing was written. */
+export class StoreReadonlyError extends CheckpointStoreError {
+  readonly _tag = "StoreReadonlyError";
+  override readonly name = "StoreReadonlyError";
+  readonly code = "STORE_READONLY";
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`Store is read-only: ${reason}`, options);
+  }
+}
+
+/** The store cannot be opened: the message says why and what to do. */
+export class StoreOpenError extends CheckpointStoreError {
+  readonly _tag = "StoreOpenError";
+  override readonly name = "StoreOpenError";
+  readonly code = "CANNOT_OPEN";
+
+  constructor(
+    readonly path: string,
+    reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`Cannot open the store at ${JSON.stringify(path)}: ${reason}`, options);
+  }
+}
+
+/** No room is left on the disk or within the database's size limit. Nothing was written; earlier data is intact. */
+export class DiskFullError extends CheckpointStoreError {
+  readonly _tag = "DiskFullError";
+  override readonly name = "DiskFullError";
+  readonly code = "DISK_FULL";
+  override readonly retryable = true;
+
+  constructor(options?: ErrorOptions) {
+    super("Disk is full: nothing was written. Make room, then call again.", options);
+  }
+}
+
+/** The operating system failed to read or write. Nothing was written. */
+export class StorageError extends CheckpointStoreError {
+  readonly _tag = "StorageError";
+  override readonly name = "StorageError";
+  readonly code = "STORAGE_FAILED";
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`Storage failed: ${reason}`, options);
+  }
+}
+
+/** The operating system failed while a transaction was being committed: SQLite cannot know whether it is in the file. */
+export class OutcomeUnknownError extends CheckpointStoreError {
+  readonly _tag = "OutcomeUnknownError";
+  override readonly name = "OutcomeUnknownError";
+  readonly code = "OUTCOME_UNKNOWN";
+
+  constructor(options?: ErrorOptions) {
+    super(
+      "Outcome unknown: writing the commit to disk failed, so this write may or may not be in the file. " +
+        "Close the store, mend the disk, open it again and read before you repeat the call.",
+      options,
+    );
+  }
+}

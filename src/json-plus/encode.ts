@@ -1,0 +1,232 @@
+/**
+ * JavaScript values to what `JSON.stringify` can write.
+ *
+ * One walk. Where nothing special is found the value itself is handed on, not a copy, so that plain data costs
+ * little more than `JSON.stringify`; a container is copied from the first special value in it onwards.
+ *
+ * Limits: {@link MAX_DEPTH} levels, {@link MAX_CONTAINERS} objects and arrays.
+ */
+import { SerializationError } from "../errors.js";
+import { ERROR_PARTS, type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY, tagged } from "./tags.js";
+
+/** Half of what `JSON.stringify` of Bun 1.4 can walk on an empty stack: the caller's own stack needs room too. */
+export const MAX_DEPTH = 5_000;
+
+/** A small value that shares its parts (`b = [a, a]; c = [b, b]; …`) can stand for billions of objects when written out. */
+export const MAX_CONTAINERS = 50_000_000;
+
+/**
+ * Below this depth nobody looks for cycles: a cycle passes it soon enough, and ordinary values never pay for the
+ * search among their ancestors.
+ */
+const CYCLE_SEARCH_DEPTH = 64;
+
+/** Errors that the walk itself raises are reported as they are, all others as a value that could not be read. */
+export function encode(value: unknown): unknown {
+  return new Encoder().encodeRoot(value);
+}
+
+class Encoder {
+  #depth = 0;
+  #containers = 0;
+  /** The way to the container that is being walked; entries above `#depth` are left over from earlier ones. */
+  readonly #keys: (string | number)[] = [];
+  readonly #ancestors: object[] = [];
+
+  encodeRoot(value: unknown): unknown {
+    try {
+      return this.#encodeElement(value, "");
+    } catch (error) {
+      if (error instanceof SerializationError) {
+        throw error;
+      }
+      throw this.#failure(`could not be read: ${String(error)}`, error);
+    }
+  }
+
+  /** An element of an array, Map or Set: there `undefined` has a place of its own, which JSON would turn to null. */
+  #encodeElement(value: unknown, key: string | number): unknown {
+    return value === undefined ? tagged(TAG.undefined, null) : this.#encode(value, key);
+  }
+
+  /** Functions, symbols and undefined are handed on: `JSON.stringify` drops them. */
+  #encode(value: unknown, key: string | number): unknown {
+    switch (typeof value) {
+      case "object":
+        return value === null ? null : this.#encodeContainer(value, key);
+      case "number":
+        return Number.isFinite(value) && !Object.is(value, -0)
+          ? value
+          : tagged(TAG.number, Object.is(value, -0) ? "-0" : String(value));
+      case "bigint":
+        return tagged(TAG.bigint, String(value));
+      default:
+        return value;
+    }
+  }
+
+  #encodeContainer(container: object, key: string | number): unknown {
+    const depth = this.#depth;
+    this.#keys[depth] = key;
+    if (depth > CYCLE_SEARCH_DEPTH && this.#ancestors.lastIndexOf(container, depth - 1) >= 0) {
+      throw this.#failure("contains itself");
+    }
+    this.#ancestors[depth] = container;
+    if (depth >= MAX_DEPTH) {
+      throw this.#failure(`is nested deeper than ${MAX_DEPTH} levels`);
+    }
+    if (++this.#containers > MAX_CONTAINERS) {
+      throw this.#failure(
+        `is more than ${MAX_CONTAINERS} objects and arrays, counting shared ones each time they are met`,
+      );
+    }
+    this.#depth = depth + 1;
+    const encoded = Array.isArray(container) ? this.#encodeArray(container) : this.#encodeObject(container);
+    this.#depth = depth;
+    return encoded;
+  }
+
+  #encodeArray(array: readonly unknown[]): readonly unknown[] {
+    let copy: unknown[] | undefined;
+    for (let index = 0; index < array.length; index++) {
+      const element = array[index];
+      const encoded = typeof element === "string" ? element : this.#encodeElement(element, index);
+      if (copy !== undefined) {
+        copy.push(encoded);
+      } else if (encoded !== element) {
+        copy = array.slice(0, index);
+        copy.push(encoded);
+      }
+    }
+    return copy ?? array;
+  }
+
+  #encodeObject(object: object): unknown {
+    const prototype: unknown = Object.getPrototypeOf(object);
+    if (prototype !== Object.prototype && prototype !== null) {
+      const special = this.#encodeInstance(object);
+      if (special !== undefined) {
+        return special;
+      }
+    }
+    if ("toJSON" in object && typeof object.toJSON === "function") {
+      return this.#encodeElement(object.toJSON(this.#keyOfCurrent()), "toJSON()");
+    }
+    return object instanceof Error ? this.#encodeError(object) : this.#encodeRecord(object);
+  }
+
+  #encodeRecord(record: object): unknown {
+    const keys = Object.keys(record);
+    let copy: Record<string, unknown> | undefined;
+    let isTagLookalike = false;
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index] as string;
+      const value: unknown = record[key as keyof typeof record];
+      const encoded = typeof value === "string" ? value : this.#encode(value, key);
+      if (key === TYPE_KEY && encoded !== undefined) {
+        isTagLookalike = true;
+      }
+      if (copy === undefined && encoded !== value) {
+        copy = copyOfFirst(record, keys, index);
+      }
+      if (copy !== undefined) {
+        setOwn(copy, key, encoded);
+      }
+    }
+    const encoded = copy ?? record;
+    return isTagLookalike ? tagged(TAG.object, encoded) : encoded;
+  }
+
+  /** Instances of built-in classes; `undefined` for an instance of any other class, which JSON writes as a record. */
+  #encodeInstance(instance: object): unknown {
+    if (instance instanceof Date) {
+      return tagged(TAG.date, Number.isNaN(instance.getTime()) ? INVALID_DATE : instance.toISOString());
+    }
+    if (instance instanceof URL) {
+      return tagged(TAG.url, instance.href);
+    }
+    if (Buffer.isBuffer(instance)) {
+      return tagged(TAG.buffer, instance.toString("base64"));
+    }
+    if ("toJSON" in instance) {
+      return undefined;
+    }
+    if (instance instanceof Map) {
+      return tagged(TAG.map, this.#encodeEntries(instance));
+    }
+    if (instance instanceof Set) {
+      return tagged(TAG.set, this.#encodeArray([...instance]));
+    }
+    if (ArrayBuffer.isView(instance)) {
+      return tagged(TAG.view + viewNameOf(instance), base64Of(instance));
+    }
+    if (instance instanceof ArrayBuffer) {
+      return tagged(TAG.arrayBuffer, base64Of(new Uint8Array(instance)));
+    }
+    if (instance instanceof RegExp) {
+      return tagged(TAG.regExp, [instance.source, instance.flags, instance.lastIndex]);
+    }
+    return undefined;
+  }
+
+  #encodeEntries(map: ReadonlyMap<unknown, unknown>): unknown[] {
+    const entries: unknown[] = [];
+    for (const [key, value] of map) {
+      const index = entries.length;
+      entries.push([this.#encodeElement(key, index), this.#encodeElement(value, index)]);
+    }
+    return entries;
+  }
+
+  #encodeError(error: Error): unknown {
+    const parts: ErrorParts = { name: String(error.name), message: String(error.message) };
+    if (typeof error.stack === "string") {
+      parts.stack = error.stack;
+    }
+    if (Object.hasOwn(error, "cause")) {
+      parts.cause = this.#encodeElement(error.cause, "cause");
+    }
+    if (error instanceof AggregateError) {
+      parts.errors = this.#encodeElement(error.errors, "errors");
+    }
+    const fields = Object.keys(error).filter((key) => !ERROR_PARTS.includes(key));
+    if (fields.length > 0) {
+      parts.fields = {};
+      for (const key of fields) {
+        setOwn(parts.fields, key, this.#encode(Reflect.get(error, key), key));
+      }
+    }
+    return tagged(TAG.error, parts);
+  }
+
+  #keyOfCurrent(): string {
+    return String(this.#keys[this.#depth - 1] ?? "");
+  }
+
+  #failure(reason: string, cause?: unknown): SerializationError {
+    const path = pathOf(this.#keys.slice(1, this.#depth + 1));
+    return new SerializationError(shortened(path), reason, cause === undefined ? undefined : { cause });
+  }
+}
+
+function copyOfFirst(record: object, keys: readonly string[], count: number): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const key of keys.slice(0, count)) {
+    setOwn(copy, key, Reflect.get(record, key));
+  }
+  return copy;
+}
+
+/** The built-in's name also for an instance of a subclass. */
+function viewNameOf(view: ArrayBufferView): string {
+  return view instanceof DataView ? "DataView" : String(Reflect.get(view, Symbol.toStringTag));
+}
+
+function base64Of(view: ArrayBufferView): string {
+  return Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString("base64");
+}
+
+/** A path of thousands of steps is told by its ends. */
+function shortened(path: string): string {
+  return path.length <= 300 ? path : `${path.slice(0, 150)} … ${path.slice(-150)}`;
+}

@@ -1,0 +1,127 @@
+/** The options of a store: their units, defaults and bounds, and the check that rejects everything else by name. */
+import { mustBe, nonNegativeInteger, oneOf, options as record } from "./arguments.js";
+import { InvalidArgumentError } from "./errors.js";
+
+export interface SqliteCheckpointStoreOptions {
+  /**
+   * How long a call waits for a lock that another connection holds, in milliseconds. 0: one attempt.
+   * The event loop goes on while it waits; only opening a store waits synchronously.
+   * @default 5000
+   */
+  busyTimeout?: number | undefined;
+  /**
+   * When a commit is on disk. `"full"`: before its promise resolves, so that nothing acknowledged is lost in a
+   * power cut. `"normal"`: about three times as fast, but a power cut or a crash of the machine may take back the
+   * last acknowledged commits; the file stays consistent. Killing the process loses nothing at either setting.
+   * @default "full"
+   */
+  synchronous?: "full" | "normal" | undefined;
+  /**
+   * Opens an existing file without changing it; every write then rejects with StoreReadonlyError.
+   * @default false
+   */
+  readonly?: boolean | undefined;
+  /**
+   * What saveCheckpoint does where the version already exists in the session and namespace. `"error"`: rejects
+   * with CheckpointVersionConflictError. `"next"`: saves one above the highest version there, and returns it.
+   * @default "error"
+   */
+  versionConflict?: "error" | "next" | undefined;
+  /**
+   * Where times come from: milliseconds since the Unix epoch. For tests; a session's times never run backwards
+   * whatever it returns.
+   * @default Date.now
+   */
+  clock?: (() => number) | undefined;
+}
+
+/** The options with every default filled in. */
+export interface StoreSettings {
+  busyTimeout: number;
+  synchronous: "full" | "normal";
+  readonly: boolean;
+  versionConflict: "error" | "next";
+  clock: () => number;
+}
+
+/** What SQLite's own busy timeout can hold, almost 25 days. */
+const LONGEST_BUSY_TIMEOUT = 2_147_483_647;
+
+/** Options that say how a file is opened: a host's Database is open already, with settings of its own. */
+const FILE_OPTIONS = ["synchronous", "readonly"] as const;
+
+const DEFAULTS: StoreSettings = {
+  busyTimeout: 5_000,
+  synchronous: "full",
+  readonly: false,
+  versionConflict: "error",
+  clock: () => Date.now(),
+};
+
+/** @throws {InvalidArgumentError} for an unknown name or a value that is not allowed. */
+export function settingsOf(given: unknown): StoreSettings {
+  const named = record("options", given);
+  for (const name of Object.keys(named)) {
+    if (!Object.hasOwn(DEFAULTS, name)) {
+      throw new InvalidArgumentError(
+        `options.${name}`,
+        `is not known: the options are ${Object.keys(DEFAULTS).join(", ")}`,
+      );
+    }
+  }
+  const option = { ...DEFAULTS, ...withoutAbsent(named) };
+  return {
+    busyTimeout: busyTimeout(option.busyTimeout),
+    synchronous: oneOf("options.synchronous", option.synchronous, ["full", "normal"]),
+    readonly: boolean("options.readonly", option.readonly),
+    versionConflict: oneOf("options.versionConflict", option.versionConflict, ["error", "next"]),
+    clock: clock(option.clock),
+  };
+}
+
+/** @throws {InvalidArgumentError} where an option is given that only the host itself can set. */
+export function refuseFileOptions(given: SqliteCheckpointStoreOptions | null | undefined): void {
+  for (const name of FILE_OPTIONS) {
+    if (given?.[name] !== undefined) {
+      throw new InvalidArgumentError(
+        `options.${name}`,
+        "cannot be given with an open Database: it is used with the settings it was opened with",
+      );
+    }
+  }
+}
+
+function withoutAbsent(named: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(named).filter(([, value]) => value !== undefined && value !== null),
+  );
+}
+
+function busyTimeout(value: unknown): number {
+  const milliseconds = nonNegativeInteger("options.busyTimeout", value);
+  if (milliseconds > LONGEST_BUSY_TIMEOUT) {
+    throw mustBe("options.busyTimeout", `at most ${LONGEST_BUSY_TIMEOUT} ms`, value);
+  }
+  return milliseconds;
+}
+
+function boolean(argument: string, value: unknown): boolean {
+  if (typeof value !== "boolean") {
+    throw mustBe(argument, "true or false", value);
+  }
+  return value;
+}
+
+/** Whole milliseconds, as the file holds them. */
+function clock(value: unknown): () => number {
+  if (typeof value !== "function") {
+    throw mustBe("options.clock", "a function that returns milliseconds", value);
+  }
+  return () => {
+    const now: unknown = value();
+    if (typeof now !== "number" || !Number.isSafeInteger(Math.trunc(now))) {
+      throw mustBe("options.clock", "a function that returns milliseconds", now);
+    }
+    return Math.trunc(now);
+  };
+}

@@ -1,0 +1,278 @@
+/**
+ * The schema bootstrap: ordered migrations, each committed together with its record.
+ *
+ * The five tables and the first nine indexes are those of 0.2.3, column by column, so that either package opens
+ * the other's file. What is ours beside them (indexes, the table of migrations) does not hinder 0.2.3. The
+ * version is kept in a table of its own, because a host application may use `user_version` of the same file.
+ */
+import { type Connection, IN_MEMORY } from "./connection.js";
+import { HostTransactionError, StoreOpenError } from "./errors.js";
+import type { StoreSettings } from "./options.js";
+import { Database } from "./runtime.js";
+
+interface Migration {
+  version: number;
+  name: string;
+  statements: readonly string[];
+}
+
+const CREATE_MIGRATIONS_TABLE = `
+  CREATE TABLE IF NOT EXISTS checkpoint_sqlite_migrations (
+    version INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+  )`;
+
+const RECORD_MIGRATION = `
+  INSERT INTO checkpoint_sqlite_migrations (version, name, applied_at)
+  VALUES (?1, ?2, ?3)`;
+
+const SELECT_VERSION = `
+  SELECT coalesce(max(version), 0) AS version
+  FROM checkpoint_sqlite_migrations`;
+
+const SELECT_OBJECTS = `
+  SELECT type, lower(name) AS name, lower(tbl_name) AS table_name
+  FROM sqlite_schema`;
+
+const SELECT_COLUMNS = `
+  SELECT name || ' ' || type AS column
+  FROM pragma_table_info(?1)`;
+
+/** The tables of 0.2.3. Where they are in place already, as in a file that it wrote, they are left as they are. */
+const CREATE_TABLES: Readonly<Record<string, string>> = {
+  sessions: `
+    CREATE TABLE IF NOT EXISTS sessions (
+      id TEXT PRIMARY KEY,
+      workspace_id TEXT,
+      title TEXT,
+      directory TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      metadata TEXT
+    )`,
+  messages: `
+    CREATE TABLE IF NOT EXISTS messages (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      session_id TEXT NOT NULL,
+      role TEXT NOT NULL,
+      content TEXT,
+      tool_calls TEXT,
+      tool_results TEXT,
+      tokens_in INTEGER,
+      tokens_out INTEGER,
+      created_at INTEGER NOT NULL,
+      FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+    )`,
+  checkpoints: `
+    CREATE TABLE IF NOT EXISTS checkpoints (
+      id TEXT PRIMARY KEY,
+      session_id TEXT NOT NULL,
+      namespace TEXT NOT NULL DEFAULT '',
+      parent_id TEXT,
+      version INTEGER NOT NULL DEFAULT 1,
+      step INTEGER NOT NULL,
+      node_id TEXT,
+      node_results TEXT NOT NULL,
+      pending_nodes TEXT,
+      cycle_state TEXT,
+      source TEXT,
+      created_at INTEGER NOT NULL,
+      FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+    )`,
+  entities: `
+    CREATE TABLE IF NOT EXISTS entities (
+      id TEXT PRIMARY KEY,
+      session_id TEXT NOT NULL,
+      workspace_id TEXT,
+      name TEXT NOT NULL,
+      type TEXT NOT NULL,
+      attributes TEXT,
+      relationships TEXT,
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      embedding BLOB,
+      FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+    )`,
+  facts: `
+    CREATE TABLE IF NOT EXISTS facts (
+      id TEXT PRIMARY KEY,
+      workspace_id TEXT,
+      content TEXT NOT NULL,
+      confidence REAL DEFAULT 1.0,
+      source_session_id TEXT,
+      created_at INTEGER NOT NULL,
+      embedding BLOB,
+      FOREIGN KEY (source_session_id) REFERENCES sessions (id) ON DELETE SET NULL
+    )`,
+};
+
+/** The indexes of 0.2.3, by the table they must be on. */
+const INDEXES_OF_0_2_3 = [
+  "CREATE INDEX IF NOT EXISTS idx_sessions_workspace ON sessions (workspace_id, updated_at DESC)",
+  "CREATE INDEX IF NOT EXISTS idx_messages_session ON messages (session_id, created_at)",
+  "CREATE INDEX IF NOT EXISTS idx_checkpoints_session ON checkpoints (session_id, namespace, step)",
+  "CREATE UNIQUE INDEX IF NOT EXISTS idx_checkpoints_version ON checkpoints (session_id, namespace, version)",
+  "CREATE INDEX IF NOT EXISTS idx_entities_session ON entities (session_id)",
+  "CREATE INDEX IF NOT EXISTS idx_entities_workspace ON entities (workspace_id)",
+  "CREATE INDEX IF NOT EXISTS idx_entities_type ON entities (type)",
+  "CREATE INDEX IF NOT EXISTS idx_facts_workspace ON facts (workspace_id)",
+  "CREATE INDEX IF NOT EXISTS idx_facts_confidence ON facts (confidence)",
+];
+
+/** Ours: every list newest first without a sort, and the deletion of a session without a scan of all facts. */
+const INDEXES_NEWEST_FIRST = [
+  "CREATE INDEX IF NOT EXISTS idx_sessions_updated ON sessions (updated_at)",
+  "CREATE INDEX IF NOT EXISTS idx_sessions_workspace_updated ON sessions (workspace_id, updated_at)",
+  "CREATE INDEX IF NOT EXISTS idx_checkpoints_saved ON checkpoints (session_id, created_at)",
+  "CREATE INDEX IF NOT EXISTS idx_checkpoints_namespace_saved ON checkpoints (session_id, namespace, created_at)",
+  "CREATE INDEX IF NOT EXISTS idx_facts_source_session ON facts (source_session_id)",
+];
+
+const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    name: "the tables and indexes of 0.2.3",
+    statements: [...Object.values(CREATE_TABLES), ...INDEXES_OF_0_2_3],
+  },
+  { version: 2, name: "lists newest saved first without a sort", statements: INDEXES_NEWEST_FIRST },
+];
+
+/** The schema version that this package writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/**
+ * Leaves the schema in place, or refuses the file and changes nothing. Several processes may do this at once:
+ * the first takes the write lock, the others find its work done.
+ *
+ * @throws {StoreOpenError} where the schema is newer than this package, or a table or index of our name is another's.
+ */
+export function bootstrapSchema(connection: Connection, settings: StoreSettings): void {
+  const version = inspect(connection);
+  if (settings.readonly) {
+    refuseIncomplete(connection);
+    return;
+  }
+  if (version === SCHEMA_VERSION) {
+    return;
+  }
+  if (connection.isInTransaction) {
+    throw new HostTransactionError();
+  }
+  connection.once("BEGIN IMMEDIATE");
+  try {
+    migrate(connection, inspect(connection), settings.clock());
+    connection.once("COMMIT");
+  } catch (error) {
+    if (connection.isInTransaction) {
+      connection.once("ROLLBACK");
+    }
+    throw error;
+  }
+}
+
+function migrate(connection: Connection, from: number, now: number): void {
+  connection.once(CREATE_MIGRATIONS_TABLE);
+  for (const migration of MIGRATIONS.slice(from)) {
+    for (const statement of migration.statements) {
+      connection.once(statement);
+    }
+    connection.once(RECORD_MIGRATION, migration.version, migration.name, now);
+  }
+}
+
+/** The version in the file, 0 where none is recorded, after a look at everything that bears one of our names. */
+function inspect(connection: Connection): number {
+  const objects = connection.once(SELECT_OBJECTS);
+  for (const [table, columns] of expectedColumns()) {
+    const found = objects.find((object) => object.name === table);
+    if (found !== undefined) {
+      refuseOtherColumns(connection, table, found.type, columns);
+    }
+  }
+  for (const { index, table } of expectedIndexes()) {
+    const found = objects.find((object) => object.name === index);
+    if (found !== undefined && (found.type !== "index" || found.table_name !== table)) {
+      throw refusal(connection, `it has an index or table named ${index} that is not on our table ${table}`);
+    }
+  }
+  return recordedVersion(
+    connection,
+    objects.some((object) => object.name === "checkpoint_sqlite_migrations"),
+  );
+}
+
+function refuseOtherColumns(
+  connection: Connection,
+  table: string,
+  type: unknown,
+  expected: readonly string[],
+): void {
+  const found = connection.once(SELECT_COLUMNS, table).map((row) => String(row.column));
+  if (type !== "table" || found.join(", ") !== expected.join(", ")) {
+    throw refusal(
+      connection,
+      `its ${String(type)} ${table} is not ours: it has (${found.join(", ")}) where we need (${expected.join(", ")})`,
+    );
+  }
+}
+
+function recordedVersion(connection: Connection, isRecorded: boolean): number {
+  const version = isRecorded ? Number(connection.once(SELECT_VERSION)[0]?.version) : 0;
+  if (version > SCHEMA_VERSION) {
+    throw new StoreOpenError(
+      connection.path,
+      `its schema version ${version} is newer than the ${SCHEMA_VERSION} of this package: upgrade @obsku/checkpoint-sqlite.`,
+    );
+  }
+  if (version > 0) {
+    refuseIncomplete(connection);
+  }
+  return version;
+}
+
+/** A table that was recorded and is gone took data with it: making it anew would hide that. */
+function refuseIncomplete(connection: Connection): void {
+  const names = connection.once(SELECT_OBJECTS).map((object) => object.name);
+  const missing = Object.keys(CREATE_TABLES).filter((table) => !names.includes(table));
+  if (missing.length > 0) {
+    throw new StoreOpenError(
+      connection.path,
+      `it holds no complete checkpoint store: missing ${missing.join(", ")}.`,
+    );
+  }
+}
+
+function refusal(connection: Connection, reason: string): StoreOpenError {
+  return new StoreOpenError(
+    connection.path,
+    `${reason}. Nothing was changed: use a file of its own for the store.`,
+  );
+}
+
+function expectedIndexes(): { index: string; table: string }[] {
+  return MIGRATIONS.flatMap((migration) => migration.statements).flatMap((sql) => {
+    const [, index, table] = /INDEX IF NOT EXISTS (\w+) ON (\w+)/.exec(sql) ?? [];
+    return index === undefined || table === undefined ? [] : [{ index, table }];
+  });
+}
+
+let columnsOfOurTables: Map<string, string[]> | undefined;
+
+/** What our own statements make, asked of SQLite itself once a process, so that no second list can drift from them. */
+function expectedColumns(): Map<string, string[]> {
+  if (columnsOfOurTables === undefined) {
+    const scratch = new Database(IN_MEMORY);
+    columnsOfOurTables = new Map();
+    for (const [table, create] of Object.entries(CREATE_TABLES)) {
+      scratch.run(create);
+      const columns = scratch.prepare<{ column: string }, [string]>(SELECT_COLUMNS).all(table);
+      columnsOfOurTables.set(
+        table,
+        columns.map((row) => row.column),
+      );
+    }
+    scratch.close();
+  }
+  return columnsOfOurTables;
+}

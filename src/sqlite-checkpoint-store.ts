@@ -1,0 +1,313 @@
+/**
+ * The store: what each call of the contract means.
+ *
+ * Every call goes one way. A write is checked and encoded when it is called, waits in the write queue, and runs its
+ * statements in a transaction; a read waits for the writes called before it, and its rows go through a mapper.
+ */
+import type { Database as BunDatabase } from "bun:sqlite";
+import { mustBe, options as named, optionalText, text } from "./arguments.js";
+import { retryWhileBusy } from "./busy-retry.js";
+import { type Connection, IN_MEMORY, openFile, useHostDatabase } from "./connection.js";
+import {
+  CheckpointNotFoundError,
+  SessionNotFoundError,
+  StoreClosedError,
+  StoreReadonlyError,
+} from "./errors.js";
+import {
+  refuseFileOptions,
+  type SqliteCheckpointStoreOptions,
+  type StoreSettings,
+  settingsOf,
+} from "./options.js";
+import { Database } from "./runtime.js";
+import { bootstrapSchema } from "./schema.js";
+import { toStoreError } from "./sqlite-errors.js";
+import { CheckpointsTable, encodeCheckpoint, encodeCheckpointPage } from "./tables/checkpoints.js";
+import { encodeMessage, encodeMessagePage, MessagesTable } from "./tables/messages.js";
+import { encodeSession, encodeSessionUpdates, SessionsTable } from "./tables/sessions.js";
+import type {
+  Checkpoint,
+  CheckpointBackend,
+  CheckpointPage,
+  ForkOptions,
+  MessagePage,
+  NewCheckpoint,
+  NewMessage,
+  Session,
+  SessionOptions,
+  SessionUpdates,
+  StoredMessage,
+} from "./types.js";
+import { WriteQueue } from "./write-queue.js";
+
+/**
+ * Keeps the sessions, messages and checkpoints of agent runs in one SQLite file.
+ *
+ * Several stores, in one process or many, may work on one file at once. Every method rejects with a
+ * {@link CheckpointStoreError}, none throws; a promise of a write resolves when the write is committed, and a read
+ * sees every write that was called on the same store before it.
+ *
+ * Besides the errors each method names, all can reject with InvalidArgumentError (nothing was done),
+ * StoreClosedError, StoreBusyError (another connection held the lock for longer than `busyTimeout`), StorageError
+ * and CheckpointCorruptionError; every write with StoreReadonlyError, DiskFullError, OutcomeUnknownError and
+ * HostTransactionError.
+ *
+ * @example
+ * await using store = new SqliteCheckpointStore("./runs.db");
+ * const session = await store.createSession("./my-project", { title: "Security scan" });
+ * await store.addMessage(session.id, { sessionId: session.id, role: "user", content: "Scan it" });
+ * const latest = await store.getLatestCheckpoint(session.id);
+ */
+export class SqliteCheckpointStore implements CheckpointBackend {
+  readonly #connection: Connection;
+  readonly #settings: StoreSettings;
+  readonly #queue: WriteQueue;
+  readonly #sessions: SessionsTable;
+  readonly #messages: MessagesTable;
+  readonly #checkpoints: CheckpointsTable;
+  readonly #reads = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Opens the file, makes it where it is missing (mode 0600, with its folders), and leaves the schema in place.
+   * Synchronous: it may wait for another process that is doing the same.
+   *
+   * @param path A file's path, or `":memory:"`, or a Database that the host application opened. A host's Database is
+   *   used with its own settings (its foreign keys must be on), its other tables are left alone, and close leaves it open.
+   * @throws {InvalidArgumentError} for a path or an option that is not allowed, named.
+   * @throws {StoreOpenError} where the file cannot be opened, is not a database, is of a newer schema, or has tables of
+   *   our names that are not ours. Nothing was changed.
+   * @throws {StoreBusyError} where another process kept the file locked for longer than `busyTimeout`.
+   */
+  constructor(path: string | BunDatabase = IN_MEMORY, options?: SqliteCheckpointStoreOptions | null) {
+    this.#settings = settingsOf(options);
+    this.#connection = this.#connect(path, options);
+    try {
+      this.#queue = new WriteQueue(this.#connection, this.#settings.busyTimeout);
+      this.#sessions = new SessionsTable(this.#connection);
+      this.#messages = new MessagesTable(this.#connection);
+      this.#checkpoints = new CheckpointsTable(this.#connection);
+    } catch (error) {
+      this.#connection.close();
+      throw toStoreError(error, this.#settings.busyTimeout);
+    }
+  }
+
+  #connect(path: unknown, options: SqliteCheckpointStoreOptions | null | undefined): Connection {
+    const bootstrap = (connection: Connection) => bootstrapSchema(connection, this.#settings);
+    if (path instanceof Database) {
+      refuseFileOptions(options);
+      return useHostDatabase(path, this.#settings, bootstrap);
+    }
+    if (typeof path !== "string") {
+      throw mustBe("path", "a string or an open Database of bun:sqlite", path);
+    }
+    return openFile(path, this.#settings, bootstrap);
+  }
+
+  /** Begins a session. `createdAt` and `updatedAt` are the same. */
+  async createSession(directory: string, options?: SessionOptions): Promise<Session> {
+    const session = encodeSession(directory, options);
+    return this.#write((now) => this.#sessions.insert(crypto.randomUUID(), session, now));
+  }
+
+  /** `null` for an unknown id. */
+  async getSession(sessionId: string): Promise<Session | null> {
+    const id = text("sessionId", sessionId);
+    return this.#read(() => this.#sessions.get(id));
+  }
+
+  /** All sessions, or those of a workspace: newest `updatedAt` first, of the same millisecond the last created first. */
+  async listSessions(workspaceId?: string): Promise<Session[]> {
+    const workspace = optionalText("workspaceId", workspaceId);
+    return this.#read(() => this.#sessions.list(workspace));
+  }
+
+  /**
+   * Sets title, workspaceId, directory and metadata where they are given, and moves `updatedAt` forward.
+   *
+   * @throws {SessionNotFoundError}
+   */
+  async updateSession(sessionId: string, updates: SessionUpdates): Promise<void> {
+    const id = text("sessionId", sessionId);
+    const encoded = encodeSessionUpdates(updates);
+    return this.#write((now) => {
+      if (!this.#sessions.update(id, encoded, now)) {
+        throw new SessionNotFoundError(id);
+      }
+    });
+  }
+
+  /** Deletes a session with its messages and checkpoints. An unknown id is no error. */
+  async deleteSession(sessionId: string): Promise<void> {
+    const id = text("sessionId", sessionId);
+    return this.#write(() => this.#sessions.delete(id));
+  }
+
+  /**
+   * Adds a message to the end of a session's conversation and moves the session's `updatedAt` to its time.
+   *
+   * `createdAt` is the clock's time, or as many milliseconds later as are needed for it to be above that of every
+   * message and checkpoint already in the session.
+   *
+   * @throws {SessionNotFoundError}
+   */
+  async addMessage(sessionId: string, message: NewMessage): Promise<StoredMessage> {
+    const row = encodeMessage(sessionId, message);
+    return this.#write((now) => {
+      const createdAt = this.#sessions.advanceClock(row.session_id, now);
+      if (createdAt === undefined) {
+        throw new SessionNotFoundError(row.session_id);
+      }
+      return this.#messages.insert(row, createdAt);
+    });
+  }
+
+  /**
+   * A session's conversation, or the end of it, oldest first. `limit` takes the last of what `before` leaves, so that
+   * the two together page backwards: pass the first message's `createdAt` as the next page's `before`.
+   *
+   * @throws {SessionNotFoundError}
+   */
+  async getMessages(sessionId: string, options?: MessagePage): Promise<StoredMessage[]> {
+    const id = text("sessionId", sessionId);
+    const page = encodeMessagePage(options);
+    return this.#read(() => this.#ofKnownSession(id, this.#messages.list(id, page)));
+  }
+
+  /**
+   * Saves where a graph stands.
+   *
+   * @throws {SessionNotFoundError}
+   * @throws {CheckpointVersionConflictError} where the version exists in the session and namespace, unless the store
+   *   was opened with `versionConflict: "next"`.
+   */
+  async saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint> {
+    const row = encodeCheckpoint(checkpoint);
+    return this.#write((now) => {
+      const id = crypto.randomUUID();
+      const saved =
+        this.#settings.versionConflict === "next"
+          ? this.#checkpoints.insertAtNextVersion(id, row, now)
+          : this.#checkpoints.insert(id, row, now);
+      if (saved === undefined) {
+        throw new SessionNotFoundError(row.session_id);
+      }
+      return saved;
+    });
+  }
+
+  /** `null` for an unknown id. */
+  async getCheckpoint(checkpointId: string): Promise<Checkpoint | null> {
+    const id = text("checkpointId", checkpointId);
+    return this.#read(() => this.#checkpoints.get(id));
+  }
+
+  /** The newest saved checkpoint of a session, in the namespace if one is given; `null` where there is none. */
+  async getLatestCheckpoint(sessionId: string, namespace?: string): Promise<Checkpoint | null> {
+    const id = text("sessionId", sessionId);
+    const page = { namespace: optionalText("namespace", namespace), limit: 1 };
+    return this.#read(() => this.#checkpoints.list(id, page)[0] ?? null);
+  }
+
+  /**
+   * A session's checkpoints, newest saved first.
+   *
+   * @throws {SessionNotFoundError}
+   */
+  async listCheckpoints(sessionId: string, options?: CheckpointPage): Promise<Checkpoint[]> {
+    const id = text("sessionId", sessionId);
+    const page = encodeCheckpointPage(options);
+    return this.#read(() => this.#ofKnownSession(id, this.#checkpoints.list(id, page)));
+  }
+
+  /**
+   * Begins a new session at a checkpoint: with the original's directory, workspaceId and metadata, every message that
+   * was added before the checkpoint was saved, and a copy of the checkpoint (`source` "fork", `parentId` the original's
+   * id). One transaction; the original is left as it is.
+   *
+   * @throws {CheckpointNotFoundError}
+   */
+  async fork(checkpointId: string, options?: ForkOptions): Promise<Session> {
+    const id = text("checkpointId", checkpointId);
+    const title = optionalText("options.title", named("options", options).title);
+    return this.#write((now) => {
+      const forkId = crypto.randomUUID();
+      if (!this.#sessions.insertFork(forkId, id, title, now)) {
+        throw new CheckpointNotFoundError(id);
+      }
+      this.#messages.copyToFork(id, forkId);
+      this.#checkpoints.copyToFork(id, crypto.randomUUID(), forkId);
+      return this.#existing(forkId);
+    });
+  }
+
+  /**
+   * Waits for every call made before it, and closes the file (not a host's Database). Calls made after it reject with
+   * StoreClosedError. Calling it again waits for the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeAfterCalls();
+    return this.#closing;
+  }
+
+  /** `await using store = new SqliteCheckpointStore(path)` closes it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #closeAfterCalls(): Promise<void> {
+    await this.#queue.drained();
+    await Promise.allSettled(this.#reads);
+    this.#connection.close();
+  }
+
+  async #write<T>(write: (now: number) => T): Promise<T> {
+    this.#refuseClosed();
+    if (this.#settings.readonly) {
+      throw new StoreReadonlyError("it was opened with readonly: true. Open it without to write.");
+    }
+    return this.#queue.enqueue(() => write(this.#settings.clock()));
+  }
+
+  async #read<T>(read: () => T): Promise<T> {
+    this.#refuseClosed();
+    const result = this.#readAfterWrites(read);
+    this.#reads.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#reads.delete(result);
+    }
+  }
+
+  async #readAfterWrites<T>(read: () => T): Promise<T> {
+    if (!this.#queue.isIdle) {
+      await this.#queue.settled();
+    }
+    return retryWhileBusy(read, this.#settings.busyTimeout);
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing !== undefined) {
+      throw new StoreClosedError();
+    }
+  }
+
+  /** Rows refer to a session that exists; only where there are none has it to be looked for. */
+  #ofKnownSession<T>(sessionId: string, found: T[]): T[] {
+    if (found.length === 0 && !this.#sessions.has(sessionId)) {
+      throw new SessionNotFoundError(sessionId);
+    }
+    return found;
+  }
+
+  #existing(sessionId: string): Session {
+    const session = this.#sessions.get(sessionId);
+    if (session === null) {
+      throw new SessionNotFoundError(sessionId);
+    }
+    return session;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Reads the columns of one table's rows, and says where in the file a value is not what a store writes there.
+ */
+import type { Row } from "../connection.js";
+import { CheckpointCorruptionError } from "../errors.js";
+import { JsonPlusSerializer } from "../json-plus-serializer.js";
+import { describe, type Shape } from "../shapes.js";
+
+const serializer = new JsonPlusSerializer();
+
+export class ColumnReader {
+  constructor(readonly table: string) {}
+
+  text(row: Row, column: string): string {
+    const value = row[column];
+    if (typeof value !== "string") {
+      throw this.#corruption(row, column, `must be text, not ${describe(value)}`);
+    }
+    return value;
+  }
+
+  optionalText(row: Row, column: string): string | undefined {
+    return row[column] === null ? undefined : this.text(row, column);
+  }
+
+  integer(row: Row, column: string): number {
+    const value = row[column];
+    if (typeof value !== "number" || !Number.isSafeInteger(value)) {
+      throw this.#corruption(row, column, `must be an integer, not ${describe(value)}`);
+    }
+    return value;
+  }
+
+  optionalInteger(row: Row, column: string): number | undefined {
+    return row[column] === null ? undefined : this.integer(row, column);
+  }
+
+  oneOf<T extends string>(row: Row, column: string, allowed: readonly T[]): T {
+    const value = row[column];
+    const found = allowed.find((candidate) => candidate === value);
+    if (found === undefined) {
+      throw this.#corruption(row, column, `must be one of ${allowed.join(", ")}, not ${describe(value)}`);
+    }
+    return found;
+  }
+
+  /** A value in the wire format. */
+  structured<T>(row: Row, column: string, shape: Shape<T>): T {
+    const value = this.#deserialize(row, column);
+    if (!shape.accepts(value)) {
+      const fault = shape.faultIn(value);
+      throw this.#corruption(
+        row,
+        column,
+        `$${fault?.path} must be ${fault?.expected}, not ${describe(fault?.given)}`,
+      );
+    }
+    return value;
+  }
+
+  optionalStructured<T>(row: Row, column: string, shape: Shape<T>): T | undefined {
+    return row[column] === null ? undefined : this.structured(row, column, shape);
+  }
+
+  #deserialize(row: Row, column: string): unknown {
+    const text = this.text(row, column);
+    try {
+      return serializer.deserialize(text);
+    } catch (error) {
+      const reason = error instanceof CheckpointCorruptionError ? error.reason : String(error);
+      throw this.#corruption(row, column, reason, { cause: error });
+    }
+  }
+
+  #corruption(row: Row, column: string, reason: string, options?: ErrorOptions): CheckpointCorruptionError {
+    return new CheckpointCorruptionError(
+      `table ${this.table}, id ${String(row.id)}, column ${column}: ${reason}`,
+      options,
+    );
+  }
+}

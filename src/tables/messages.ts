@@ -1,0 +1,163 @@
+/** The table `messages`: its statements, what they take, and the mapper from row to {@link StoredMessage}. */
+import {
+  limit,
+  options as named,
+  oneOf,
+  optionalNonNegativeInteger,
+  optionalStructured,
+  optionalText,
+  optionalTime,
+  required,
+  text,
+} from "../arguments.js";
+import type { Connection, PreparedStatement, Row } from "../connection.js";
+import { toolCalls, toolResults } from "../shapes.js";
+import type { MessageRole, StoredMessage } from "../types.js";
+import { ColumnReader } from "./columns.js";
+
+const COLUMNS = "id, session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at";
+
+export const MESSAGES_SQL = {
+  insert: `
+    INSERT INTO messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
+
+  list: `
+    SELECT ${COLUMNS}
+    FROM messages
+    WHERE session_id = ?1
+    ORDER BY created_at, id`,
+
+  // Newest first, because the limit counts from the end of the conversation; the caller turns them round.
+  page: `
+    SELECT ${COLUMNS}
+    FROM messages
+    WHERE session_id = ?1
+      AND created_at < ?2
+    ORDER BY created_at DESC, id DESC
+    LIMIT ?3`,
+
+  // The session's clock makes "was added before the checkpoint was saved" exactly this.
+  copyToFork: `
+    INSERT INTO messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at)
+    SELECT ?2, role, content, tool_calls, tool_results, tokens_in, tokens_out, messages.created_at
+    FROM checkpoints AS checkpoint
+    JOIN messages ON messages.session_id = checkpoint.session_id
+      AND messages.created_at <= checkpoint.created_at
+    WHERE checkpoint.id = ?1
+    ORDER BY messages.created_at, messages.id`,
+};
+
+/** Above every time that a row can hold. */
+const END_OF_TIME = Number.MAX_SAFE_INTEGER;
+
+const ROLES: readonly MessageRole[] = ["user", "assistant", "system", "tool"];
+
+/** A row to be, without what the store adds. */
+export interface NewMessageRow {
+  session_id: string;
+  role: MessageRole;
+  content: string | null;
+  tool_calls: string | null;
+  tool_results: string | null;
+  tokens_in: number | null;
+  tokens_out: number | null;
+}
+
+export interface EncodedPage {
+  /** `null`: up to the newest. */
+  before: number | null;
+  /** -1: all. */
+  limit: number;
+}
+
+export function encodeMessage(sessionId: unknown, message: unknown): NewMessageRow {
+  const given = required("message", message);
+  return {
+    session_id: text("sessionId", sessionId),
+    role: oneOf("message.role", given.role, ROLES),
+    content: optionalText("message.content", given.content),
+    tool_calls: optionalStructured("message.toolCalls", given.toolCalls, toolCalls),
+    tool_results: optionalStructured("message.toolResults", given.toolResults, toolResults),
+    tokens_in: optionalNonNegativeInteger("message.tokensIn", given.tokensIn),
+    tokens_out: optionalNonNegativeInteger("message.tokensOut", given.tokensOut),
+  };
+}
+
+export function encodeMessagePage(options: unknown): EncodedPage {
+  const given = named("options", options);
+  return { before: optionalTime("options.before", given.before), limit: limit("options.limit", given.limit) };
+}
+
+const column = new ColumnReader("messages");
+
+export function toMessage(row: Row): StoredMessage {
+  const message: StoredMessage = {
+    id: column.integer(row, "id"),
+    sessionId: column.text(row, "session_id"),
+    role: column.oneOf(row, "role", ROLES),
+    createdAt: column.integer(row, "created_at"),
+  };
+  const content = column.optionalText(row, "content");
+  if (content !== undefined) {
+    message.content = content;
+  }
+  const calls = column.optionalStructured(row, "tool_calls", toolCalls);
+  if (calls !== undefined) {
+    message.toolCalls = calls;
+  }
+  const results = column.optionalStructured(row, "tool_results", toolResults);
+  if (results !== undefined) {
+    message.toolResults = results;
+  }
+  const tokensIn = column.optionalInteger(row, "tokens_in");
+  if (tokensIn !== undefined) {
+    message.tokensIn = tokensIn;
+  }
+  const tokensOut = column.optionalInteger(row, "tokens_out");
+  if (tokensOut !== undefined) {
+    message.tokensOut = tokensOut;
+  }
+  return message;
+}
+
+export class MessagesTable {
+  readonly #insert: PreparedStatement;
+  readonly #list: PreparedStatement;
+  readonly #page: PreparedStatement;
+  readonly #copyToFork: PreparedStatement;
+
+  constructor(connection: Connection) {
+    this.#insert = connection.prepare(MESSAGES_SQL.insert);
+    this.#list = connection.prepare(MESSAGES_SQL.list);
+    this.#page = connection.prepare(MESSAGES_SQL.page);
+    this.#copyToFork = connection.prepare(MESSAGES_SQL.copyToFork);
+  }
+
+  insert(message: NewMessageRow, createdAt: number): StoredMessage {
+    const { lastInsertRowid } = this.#insert.run(
+      message.session_id,
+      message.role,
+      message.content,
+      message.tool_calls,
+      message.tool_results,
+      message.tokens_in,
+      message.tokens_out,
+      createdAt,
+    );
+    return toMessage({ ...message, id: Number(lastInsertRowid), created_at: createdAt });
+  }
+
+  /** Oldest first. */
+  list(sessionId: string, page: EncodedPage): StoredMessage[] {
+    if (page.before === null && page.limit === -1) {
+      return this.#list.all(sessionId).map(toMessage);
+    }
+    const newestFirst = this.#page.all(sessionId, page.before ?? END_OF_TIME, page.limit);
+    return newestFirst.reverse().map(toMessage);
+  }
+
+  copyToFork(checkpointId: string, forkId: string): void {
+    this.#copyToFork.run(checkpointId, forkId);
+  }
+}

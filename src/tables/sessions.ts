@@ -1,0 +1,225 @@
+/** The table `sessions`: its statements, what they take, and the mapper from row to {@link Session}. */
+import { options as named, optionalStructured, optionalText, required, text } from "../arguments.js";
+import type { Connection, PreparedStatement, Row } from "../connection.js";
+import { record } from "../shapes.js";
+import type { Session } from "../types.js";
+import { ColumnReader } from "./columns.js";
+
+const COLUMNS = "id, workspace_id, title, directory, created_at, updated_at, metadata";
+
+export const SESSIONS_SQL = {
+  insert: `
+    INSERT INTO sessions (id, workspace_id, title, directory, created_at, updated_at, metadata)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)`,
+
+  select: `
+    SELECT ${COLUMNS}
+    FROM sessions
+    WHERE id = ?1`,
+
+  exists: `
+    SELECT 1
+    FROM sessions
+    WHERE id = ?1`,
+
+  list: `
+    SELECT ${COLUMNS}
+    FROM sessions
+    ORDER BY updated_at DESC, rowid DESC`,
+
+  listOfWorkspace: `
+    SELECT ${COLUMNS}
+    FROM sessions
+    WHERE workspace_id = ?1
+    ORDER BY updated_at DESC, rowid DESC`,
+
+  // A flag before each value tells "set to NULL" from "keep".
+  update: `
+    UPDATE sessions
+    SET
+      title = CASE WHEN ?2 THEN ?3 ELSE title END,
+      workspace_id = CASE WHEN ?4 THEN ?5 ELSE workspace_id END,
+      metadata = CASE WHEN ?6 THEN ?7 ELSE metadata END,
+      directory = coalesce(?8, directory),
+      updated_at = max(?9, updated_at + 1)
+    WHERE id = ?1`,
+
+  // The session's clock. A message gets a time of its own, above that of everything in the session before it, so
+  // that paging by time loses none, and none is at or below the time of a checkpoint that was saved before it.
+  advanceClock: `
+    UPDATE sessions
+    SET updated_at = max(
+      ?2,
+      updated_at + 1,
+      coalesce((SELECT max(created_at) FROM messages WHERE session_id = ?1), 0) + 1,
+      coalesce((SELECT max(created_at) FROM checkpoints WHERE session_id = ?1), 0) + 1
+    )
+    WHERE id = ?1
+    RETURNING updated_at`,
+
+  // The fork begins at or after the checkpoint, and so after every message that it takes along.
+  insertFork: `
+    INSERT INTO sessions (id, workspace_id, title, directory, created_at, updated_at, metadata)
+    SELECT
+      ?1,
+      original.workspace_id,
+      coalesce(?3, 'Fork of ' || coalesce(original.title, checkpoint.id)),
+      original.directory,
+      max(?4, checkpoint.created_at),
+      max(?4, checkpoint.created_at),
+      original.metadata
+    FROM checkpoints AS checkpoint
+    JOIN sessions AS original ON original.id = checkpoint.session_id
+    WHERE checkpoint.id = ?2`,
+
+  delete: `
+    DELETE FROM sessions
+    WHERE id = ?1`,
+};
+
+/** A row to be, without what the store adds. */
+export interface NewSessionRow {
+  directory: string;
+  title: string | null;
+  workspace_id: string | null;
+  metadata: string | null;
+}
+
+export interface EncodedSessionUpdates {
+  title: Update;
+  workspaceId: Update;
+  metadata: Update;
+  /** `null` keeps it. */
+  directory: string | null;
+}
+
+/** Whether a column is set, and to what. */
+interface Update {
+  isGiven: boolean;
+  value: string | null;
+}
+
+export function encodeSession(directory: unknown, options: unknown): NewSessionRow {
+  const given = named("options", options);
+  return {
+    directory: text("directory", directory),
+    title: optionalText("options.title", given.title),
+    workspace_id: optionalText("options.workspaceId", given.workspaceId),
+    metadata: optionalStructured("options.metadata", given.metadata, record),
+  };
+}
+
+export function encodeSessionUpdates(updates: unknown): EncodedSessionUpdates {
+  const given = required("updates", updates);
+  return {
+    title: { isGiven: given.title !== undefined, value: optionalText("updates.title", given.title) },
+    workspaceId: {
+      isGiven: given.workspaceId !== undefined,
+      value: optionalText("updates.workspaceId", given.workspaceId),
+    },
+    metadata: {
+      isGiven: given.metadata !== undefined,
+      value: optionalStructured("updates.metadata", given.metadata, record),
+    },
+    directory: given.directory === undefined ? null : text("updates.directory", given.directory),
+  };
+}
+
+const column = new ColumnReader("sessions");
+
+export function toSession(row: Row): Session {
+  const session: Session = {
+    id: column.text(row, "id"),
+    directory: column.text(row, "directory"),
+    createdAt: column.integer(row, "created_at"),
+    updatedAt: column.integer(row, "updated_at"),
+  };
+  const title = column.optionalText(row, "title");
+  if (title !== undefined) {
+    session.title = title;
+  }
+  const workspaceId = column.optionalText(row, "workspace_id");
+  if (workspaceId !== undefined) {
+    session.workspaceId = workspaceId;
+  }
+  const metadata = column.optionalStructured(row, "metadata", record);
+  if (metadata !== undefined) {
+    session.metadata = metadata;
+  }
+  return session;
+}
+
+export class SessionsTable {
+  readonly #insert: PreparedStatement;
+  readonly #select: PreparedStatement;
+  readonly #exists: PreparedStatement;
+  readonly #list: PreparedStatement;
+  readonly #listOfWorkspace: PreparedStatement;
+  readonly #update: PreparedStatement;
+  readonly #advanceClock: PreparedStatement;
+  readonly #insertFork: PreparedStatement;
+  readonly #delete: PreparedStatement;
+
+  constructor(connection: Connection) {
+    this.#insert = connection.prepare(SESSIONS_SQL.insert);
+    this.#select = connection.prepare(SESSIONS_SQL.select);
+    this.#exists = connection.prepare(SESSIONS_SQL.exists);
+    this.#list = connection.prepare(SESSIONS_SQL.list);
+    this.#listOfWorkspace = connection.prepare(SESSIONS_SQL.listOfWorkspace);
+    this.#update = connection.prepare(SESSIONS_SQL.update);
+    this.#advanceClock = connection.prepare(SESSIONS_SQL.advanceClock);
+    this.#insertFork = connection.prepare(SESSIONS_SQL.insertFork);
+    this.#delete = connection.prepare(SESSIONS_SQL.delete);
+  }
+
+  insert(id: string, session: NewSessionRow, now: number): Session {
+    this.#insert.run(id, session.workspace_id, session.title, session.directory, now, session.metadata);
+    return toSession({ ...session, id, created_at: now, updated_at: now });
+  }
+
+  get(id: string): Session | null {
+    const row = this.#select.get(id);
+    return row === null ? null : toSession(row);
+  }
+
+  has(id: string): boolean {
+    return this.#exists.get(id) !== null;
+  }
+
+  list(workspaceId: string | null): Session[] {
+    const rows = workspaceId === null ? this.#list.all() : this.#listOfWorkspace.all(workspaceId);
+    return rows.map(toSession);
+  }
+
+  /** Returns whether there is such a session. */
+  update(id: string, updates: EncodedSessionUpdates, now: number): boolean {
+    const { title, workspaceId, metadata, directory } = updates;
+    const { changes } = this.#update.run(
+      id,
+      title.isGiven,
+      title.value,
+      workspaceId.isGiven,
+      workspaceId.value,
+      metadata.isGiven,
+      metadata.value,
+      directory,
+      now,
+    );
+    return changes > 0;
+  }
+
+  /** Moves `updated_at` forward and returns it: the time of the next message. `undefined`: no such session. */
+  advanceClock(id: string, now: number): number | undefined {
+    const row = this.#advanceClock.get(id, now);
+    return row === null ? undefined : column.integer(row, "updated_at");
+  }
+
+  /** Returns whether there is such a checkpoint. */
+  insertFork(id: string, checkpointId: string, title: string | null, now: number): boolean {
+    return this.#insertFork.run(id, checkpointId, title, now).changes > 0;
+  }
+
+  delete(id: string): void {
+    this.#delete.run(id);
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The types of the framework's checkpoint contract.
+ *
+ * They are structural copies: the framework's own package cannot be installed from the registry, and TypeScript
+ * compares shapes, so a store that implements these interfaces fits the framework's. Every time is an integer
+ * number of milliseconds since the Unix epoch.
+ */
+
+/** A conversation or run: what messages and checkpoints belong to. */
+export interface Session {
+  /** A UUID, chosen by the store. */
+  id: string;
+  /** The folder that the run works in. */
+  directory: string;
+  createdAt: number;
+  /** Moves forward with every message and every update; lists are ordered by it. */
+  updatedAt: number;
+  title?: string;
+  workspaceId?: string;
+  metadata?: Record<string, unknown>;
+}
+
+/** What may be said of a session when it is created. */
+export interface SessionOptions {
+  title?: string | undefined;
+  workspaceId?: string | undefined;
+  metadata?: Record<string, unknown> | undefined;
+}
+
+/**
+ * What {@link CheckpointStore.updateSession} takes. Absent or `undefined` keeps a field, `null` clears it.
+ * `id`, `createdAt` and `updatedAt` are accepted, because a whole session may be passed, and ignored.
+ */
+export interface SessionUpdates {
+  title?: string | null | undefined;
+  workspaceId?: string | null | undefined;
+  /** Cannot be cleared: every session has a directory. */
+  directory?: string | undefined;
+  /** Replaced whole, not merged. */
+  metadata?: Record<string, unknown> | null | undefined;
+  id?: string | undefined;
+  createdAt?: number | undefined;
+  updatedAt?: number | undefined;
+}
+
+export type MessageRole = "user" | "assistant" | "system" | "tool";
+
+/** A model's request to call a tool. */
+export interface ToolCall {
+  name: string;
+  toolUseId: string;
+  input: Record<string, unknown>;
+}
+
+/** What a tool answered. */
+export interface StoredToolResult {
+  toolUseId: string;
+  content: string;
+  status?: string;
+  fullOutputRef?: string;
+}
+
+/** One message of a session's conversation. */
+export interface StoredMessage {
+  /** Grows across the whole file, never reused. */
+  id: number;
+  sessionId: string;
+  role: MessageRole;
+  createdAt: number;
+  content?: string;
+  toolCalls?: ToolCall[];
+  toolResults?: StoredToolResult[];
+  tokensIn?: number;
+  tokensOut?: number;
+}
+
+/** A message as it is handed to {@link CheckpointStore.addMessage}. */
+export type NewMessage = Omit<StoredMessage, "id" | "createdAt">;
+
+/** Which part of a conversation to read. */
+export interface MessagePage {
+  /** Only messages with `createdAt` below this time (milliseconds). */
+  before?: number | undefined;
+  /** Only the last so many of what remains. 0 or absent: all. */
+  limit?: number | undefined;
+}
+
+export type NodeStatus = "pending" | "running" | "completed" | "failed" | "skipped";
+
+/** What is known of one node of the graph. */
+export interface CheckpointNodeResult {
+  /** Files of older writers also hold `"Complete"`, `"Failed"` and `"Skipped"`: they are read as they are. */
+  status: NodeStatus;
+  output?: unknown;
+  error?: string;
+  startedAt?: number;
+  completedAt?: number;
+}
+
+export type CheckpointSource = "input" | "loop" | "interrupt" | "fork";
+
+/** Where a graph stood after one wave of nodes. */
+export interface Checkpoint {
+  /** A UUID, chosen by the store. */
+  id: string;
+  sessionId: string;
+  /** Keeps graphs within one session apart; `""` unless the graph names one. */
+  namespace: string;
+  /** Unique within a session and namespace. */
+  version: number;
+  /** The wave's number, which starts again at 0 in every run. */
+  step: number;
+  source: CheckpointSource;
+  createdAt: number;
+  nodeResults: Record<string, CheckpointNodeResult>;
+  /** The nodes that a resumed run starts with. */
+  pendingNodes: string[];
+  /** The checkpoint that this one was forked from or follows. */
+  parentId?: string;
+  nodeId?: string;
+  cycleState?: CycleState;
+}
+
+/** How far a loop of the graph has come. */
+export interface CycleState {
+  backEdge: string;
+  iteration: number;
+}
+
+/** A checkpoint as it is handed to {@link CheckpointBackend.saveCheckpoint}. */
+export type NewCheckpoint = Omit<Checkpoint, "id" | "createdAt">;
+
+/** Which checkpoints of a session to list. */
+export interface CheckpointPage {
+  /** The newest so many. 0 or absent: all. */
+  limit?: number | undefined;
+  namespace?: string | undefined;
+}
+
+export interface ForkOptions {
+  /** Default: `"Fork of "` and the original's title, or the checkpoint's id where it has none. */
+  title?: string | undefined;
+}
+
+/** What the framework reads and forks through. */
+export interface CheckpointStore {
+  createSession(directory: string, options?: SessionOptions): Promise<Session>;
+  getSession(sessionId: string): Promise<Session | null>;
+  listSessions(workspaceId?: string): Promise<Session[]>;
+  updateSession(sessionId: string, updates: SessionUpdates): Promise<void>;
+  deleteSession(sessionId: string): Promise<void>;
+  addMessage(sessionId: string, message: NewMessage): Promise<StoredMessage>;
+  getMessages(sessionId: string, options?: MessagePage): Promise<StoredMessage[]>;
+  getCheckpoint(checkpointId: string): Promise<Checkpoint | null>;
+  getLatestCheckpoint(sessionId: string, namespace?: string): Promise<Checkpoint | null>;
+  listCheckpoints(sessionId: string, options?: CheckpointPage): Promise<Checkpoint[]>;
+  fork(checkpointId: string, options?: ForkOptions): Promise<Session>;
+  close(): Promise<void>;
+}
+
+/** What a graph run takes as `checkpointStore`. */
+export interface CheckpointBackend extends CheckpointStore {
+  saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint>;
+}

@@ -1,0 +1,244 @@
+/**
+ * The one write path: what is called together is committed together.
+ *
+ * All writes called in one turn of the event loop share one `BEGIN IMMEDIATE … COMMIT`, and so one fsync. Each runs
+ * in a savepoint of its own, so that one that fails takes nothing with it. No promise settles before the commit.
+ *
+ * Limits: a transaction runs synchronously from BEGIN to COMMIT and holds up the event loop for as long as it takes.
+ * Waiting for another connection's lock does not.
+ */
+import { delayBeforeRetry } from "./busy-retry.js";
+import type { Connection, PreparedStatement } from "./connection.js";
+import { HostTransactionError, OutcomeUnknownError, StoreBusyError } from "./errors.js";
+import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
+
+/** A write that was called and is not settled yet. Its `run` may be called again, should its transaction be rolled back. */
+interface PendingWrite {
+  /** In the order of the calls. */
+  sequence: number;
+  /** When to give up waiting for the lock, by `performance.now()`. */
+  deadline: number;
+  /** Runs the statements, and returns what tells the caller of it after the commit. */
+  run: () => Acknowledgement;
+  reject: (error: Error) => void;
+}
+
+type Acknowledgement = () => void;
+
+/** A read that waits until every write called before it is settled. */
+interface WaitingRead {
+  lastWrite: number;
+  resume: () => void;
+}
+
+export class WriteQueue {
+  readonly #connection: Connection;
+  readonly #busyTimeout: number;
+  readonly #statements: TransactionStatements;
+  #pending: PendingWrite[] = [];
+  #waitingReads: WaitingRead[] = [];
+  #lastSequence = 0;
+  #draining: Promise<void> = Promise.resolve();
+
+  /** @param busyTimeout How long a write waits for the lock, in milliseconds from its call. */
+  constructor(connection: Connection, busyTimeout: number) {
+    this.#connection = connection;
+    this.#busyTimeout = busyTimeout;
+    this.#statements = prepareTransactionStatements(connection);
+  }
+
+  /** Resolves with what `write` returns, once it is committed. */
+  enqueue<T>(write: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.push({
+        sequence: ++this.#lastSequence,
+        deadline: performance.now() + this.#busyTimeout,
+        run: () => {
+          const result = write();
+          return () => resolve(result);
+        },
+        reject,
+      });
+      if (this.#pending.length === 1) {
+        this.#draining = this.#drain();
+      }
+    });
+  }
+
+  get isIdle(): boolean {
+    return this.#pending.length === 0;
+  }
+
+  /** Resolves when every write that was called before is settled. */
+  settled(): Promise<void> {
+    if (this.isIdle) {
+      return Promise.resolve();
+    }
+    return new Promise((resume) => {
+      this.#waitingReads.push({ lastWrite: this.#lastSequence, resume });
+    });
+  }
+
+  /** Resolves when nothing is pending any more. */
+  drained(): Promise<void> {
+    return this.#draining;
+  }
+
+  async #drain(): Promise<void> {
+    await nextTurn();
+    while (!this.isIdle) {
+      const isCommitted = this.#tryTransaction();
+      if (!isCommitted) {
+        this.#rejectExpired();
+      }
+      this.#resumeReads();
+      if (!isCommitted && !this.isIdle) {
+        await delayBeforeRetry();
+      }
+    }
+  }
+
+  /** Returns whether to go on at once; `false` means that a lock was in the way. */
+  #tryTransaction(): boolean {
+    try {
+      this.#begin();
+    } catch (error) {
+      if (isBusy(error)) {
+        return false;
+      }
+      this.#rejectAll(this.#takePending(), error);
+      return true;
+    }
+    return this.#runTogether(this.#takePending());
+  }
+
+  #begin(): void {
+    if (this.#connection.isInTransaction) {
+      throw new HostTransactionError();
+    }
+    this.#statements.begin.run();
+  }
+
+  #takePending(): PendingWrite[] {
+    return this.#pending.splice(0);
+  }
+
+  #runTogether(writes: readonly PendingWrite[]): boolean {
+    let isCommitting = false;
+    try {
+      const acknowledgements = writes.map((write) => this.#runInSavepoint(write));
+      isCommitting = true;
+      this.#statements.commit.run();
+      for (const acknowledge of acknowledgements) {
+        acknowledge();
+      }
+      return true;
+    } catch (error) {
+      this.#rollBack();
+      return this.#afterRollback(writes, error, isCommitting);
+    }
+  }
+
+  /** @throws what no single write can be blamed for: SQLite gave up the transaction, or a lock is in its way. */
+  #runInSavepoint(write: PendingWrite): Acknowledgement {
+    this.#statements.savepoint.run();
+    let acknowledgement: Acknowledgement;
+    try {
+      acknowledgement = write.run();
+    } catch (error) {
+      if (!this.#connection.isInTransaction || isBusy(error)) {
+        throw error;
+      }
+      this.#statements.rollbackToSavepoint.run();
+      acknowledgement = () => write.reject(toStoreError(error, this.#busyTimeout));
+    }
+    this.#statements.releaseSavepoint.run();
+    return acknowledgement;
+  }
+
+  /** Nothing of the transaction is in the file, unless its commit failed half way to the disk. */
+  #afterRollback(writes: readonly PendingWrite[], error: unknown, wasCommitting: boolean): boolean {
+    if (isBusy(error)) {
+      // In a rollback journal, as a host's database may have, readers can be in the way of a commit.
+      this.#pending = [...writes, ...this.#pending];
+      return false;
+    }
+    if (wasCommitting && codeOf(error) === SQLITE.IOERR) {
+      this.#rejectAll(writes, new OutcomeUnknownError({ cause: error }));
+    } else if (writes.length > 1) {
+      this.#runOneByOne(writes);
+    } else {
+      this.#rejectAll(writes, error);
+    }
+    return true;
+  }
+
+  /** Together they failed, perhaps because the disk is almost full: the one at fault fails alone. */
+  #runOneByOne(writes: readonly PendingWrite[]): void {
+    for (const write of writes) {
+      try {
+        this.#begin();
+        this.#runTogether([write]);
+      } catch (error) {
+        this.#rejectAll([write], error);
+      }
+    }
+  }
+
+  /** SQLite may have rolled back already. */
+  #rollBack(): void {
+    if (this.#connection.isInTransaction) {
+      this.#statements.rollback.run();
+    }
+  }
+
+  #rejectAll(writes: readonly PendingWrite[], error: unknown): void {
+    for (const write of writes) {
+      write.reject(toStoreError(error, this.#busyTimeout));
+    }
+  }
+
+  #rejectExpired(): void {
+    const now = performance.now();
+    const expired = this.#pending.filter((write) => write.deadline <= now);
+    this.#pending = this.#pending.filter((write) => write.deadline > now);
+    this.#rejectAll(expired, new StoreBusyError(this.#busyTimeout));
+  }
+
+  #resumeReads(): void {
+    const oldestPending = this.#pending[0]?.sequence ?? Number.POSITIVE_INFINITY;
+    const ready = this.#waitingReads.filter((read) => read.lastWrite < oldestPending);
+    this.#waitingReads = this.#waitingReads.filter((read) => read.lastWrite >= oldestPending);
+    for (const read of ready) {
+      read.resume();
+    }
+  }
+}
+
+interface TransactionStatements {
+  begin: PreparedStatement;
+  commit: PreparedStatement;
+  rollback: PreparedStatement;
+  savepoint: PreparedStatement;
+  releaseSavepoint: PreparedStatement;
+  rollbackToSavepoint: PreparedStatement;
+}
+
+/** IMMEDIATE takes the write lock first: a transaction that reads before it writes can fail with no way to wait. */
+function prepareTransactionStatements(connection: Connection): TransactionStatements {
+  return {
+    begin: connection.prepare("BEGIN IMMEDIATE"),
+    commit: connection.prepare("COMMIT"),
+    rollback: connection.prepare("ROLLBACK"),
+    savepoint: connection.prepare("SAVEPOINT one_write"),
+    releaseSavepoint: connection.prepare("RELEASE one_write"),
+    rollbackToSavepoint: connection.prepare("ROLLBACK TO one_write"),
+  };
+}
+
+/** After the callbacks and microtasks of this turn: whatever they call joins the transaction. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
