@@ -17,6 +17,9 @@ export type Row = Record<string, unknown>;
 
 export type PreparedStatement = Statement<Row, SQLQueryBindings[]>;
 
+/** Prepared statements by name. */
+export type Statements<Name extends string> = Record<Name, PreparedStatement>;
+
 export const IN_MEMORY = ":memory:";
 
 /**
@@ -53,7 +56,15 @@ export class Connection {
   ) {}
 
   /** Statements are prepared once and live as long as the connection. */
-  prepare(sql: string): PreparedStatement {
+  prepareAll<Name extends string>(texts: Readonly<Record<Name, string>>): Statements<Name> {
+    const statements: Partial<Statements<Name>> = {};
+    for (const name in texts) {
+      statements[name] = this.#prepare(texts[name]);
+    }
+    return statements as Statements<Name>;
+  }
+
+  #prepare(sql: string): PreparedStatement {
     const statement = this.database.prepare<Row, SQLQueryBindings[]>(sql);
     this.#statements.push(statement);
     return statement;

@@ -1,3 +1,6 @@
+// First: on Node it says what is missing, before anything else can fail.
+import "./runtime.js";
+
 export * from "./errors.js";
 export { JsonPlusSerializer } from "./json-plus-serializer.js";
 export type { SqliteCheckpointStoreOptions } from "./options.js";

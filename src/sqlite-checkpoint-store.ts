@@ -118,9 +118,13 @@ export class SqliteCheckpointStore implements CheckpointBackend {
     return this.#read(() => this.#sessions.get(id));
   }
 
-  /** All sessions, or those of a workspace: newest `updatedAt` first, of the same millisecond the last created first. */
+  /**
+   * All sessions, or those of a workspace: newest `updatedAt` first, of the same millisecond the last created first.
+   *
+   * @param workspaceId Absent or `""`: all.
+   */
   async listSessions(workspaceId?: string): Promise<Session[]> {
-    const workspace = optionalText("workspaceId", workspaceId);
+    const workspace = optionalText("workspaceId", workspaceId) || null;
     return this.#read(() => this.#sessions.list(workspace));
   }
 

@@ -8,9 +8,19 @@
  * Waiting for another connection's lock does not.
  */
 import { delayBeforeRetry } from "./busy-retry.js";
-import type { Connection, PreparedStatement } from "./connection.js";
+import type { Connection, Statements } from "./connection.js";
 import { HostTransactionError, OutcomeUnknownError, StoreBusyError } from "./errors.js";
 import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
+
+/** IMMEDIATE takes the write lock first: a transaction that reads before it writes can fail with no way to wait. */
+export const TRANSACTION_SQL = {
+  begin: "BEGIN IMMEDIATE",
+  commit: "COMMIT",
+  rollback: "ROLLBACK",
+  savepoint: "SAVEPOINT one_write",
+  releaseSavepoint: "RELEASE one_write",
+  rollbackToSavepoint: "ROLLBACK TO one_write",
+};
 
 /** A write that was called and is not settled yet. Its `run` may be called again, should its transaction be rolled back. */
 interface PendingWrite {
@@ -34,7 +44,7 @@ interface WaitingRead {
 export class WriteQueue {
   readonly #connection: Connection;
   readonly #busyTimeout: number;
-  readonly #statements: TransactionStatements;
+  readonly #statements: Statements<keyof typeof TRANSACTION_SQL>;
   #pending: PendingWrite[] = [];
   #waitingReads: WaitingRead[] = [];
   #lastSequence = 0;
@@ -44,7 +54,7 @@ export class WriteQueue {
   constructor(connection: Connection, busyTimeout: number) {
     this.#connection = connection;
     this.#busyTimeout = busyTimeout;
-    this.#statements = prepareTransactionStatements(connection);
+    this.#statements = connection.prepareAll(TRANSACTION_SQL);
   }
 
   /** Resolves with what `write` returns, once it is committed. */
@@ -213,27 +223,6 @@ export class WriteQueue {
       read.resume();
     }
   }
-}
-
-interface TransactionStatements {
-  begin: PreparedStatement;
-  commit: PreparedStatement;
-  rollback: PreparedStatement;
-  savepoint: PreparedStatement;
-  releaseSavepoint: PreparedStatement;
-  rollbackToSavepoint: PreparedStatement;
-}
-
-/** IMMEDIATE takes the write lock first: a transaction that reads before it writes can fail with no way to wait. */
-function prepareTransactionStatements(connection: Connection): TransactionStatements {
-  return {
-    begin: connection.prepare("BEGIN IMMEDIATE"),
-    commit: connection.prepare("COMMIT"),
-    rollback: connection.prepare("ROLLBACK"),
-    savepoint: connection.prepare("SAVEPOINT one_write"),
-    releaseSavepoint: connection.prepare("RELEASE one_write"),
-    rollbackToSavepoint: connection.prepare("ROLLBACK TO one_write"),
-  };
 }
 
 /** After the callbacks and microtasks of this turn: whatever they call joins the transaction. */

@@ -10,7 +10,7 @@ import {
   structured,
   text,
 } from "../arguments.js";
-import type { Connection, PreparedStatement, Row } from "../connection.js";
+import type { Connection, Row, Statements } from "../connection.js";
 import { CheckpointVersionConflictError } from "../errors.js";
 import { cycleState, nodeResults, pendingNodes } from "../shapes.js";
 import { extendedCodeOf, SQLITE } from "../sqlite-errors.js";
@@ -150,20 +150,10 @@ export function toCheckpoint(row: Row): Checkpoint {
 }
 
 export class CheckpointsTable {
-  readonly #insert: PreparedStatement;
-  readonly #nextVersion: PreparedStatement;
-  readonly #select: PreparedStatement;
-  readonly #list: PreparedStatement;
-  readonly #listOfNamespace: PreparedStatement;
-  readonly #copyToFork: PreparedStatement;
+  readonly #statements: Statements<keyof typeof CHECKPOINTS_SQL>;
 
   constructor(connection: Connection) {
-    this.#insert = connection.prepare(CHECKPOINTS_SQL.insert);
-    this.#nextVersion = connection.prepare(CHECKPOINTS_SQL.nextVersion);
-    this.#select = connection.prepare(CHECKPOINTS_SQL.select);
-    this.#list = connection.prepare(CHECKPOINTS_SQL.list);
-    this.#listOfNamespace = connection.prepare(CHECKPOINTS_SQL.listOfNamespace);
-    this.#copyToFork = connection.prepare(CHECKPOINTS_SQL.copyToFork);
+    this.#statements = connection.prepareAll(CHECKPOINTS_SQL);
   }
 
   /**
@@ -173,7 +163,7 @@ export class CheckpointsTable {
    */
   insert(id: string, checkpoint: NewCheckpointRow, now: number): Checkpoint | undefined {
     try {
-      const row = this.#insert.get(
+      const row = this.#statements.insert.get(
         id,
         checkpoint.session_id,
         checkpoint.namespace,
@@ -206,13 +196,13 @@ export class CheckpointsTable {
       if (!(error instanceof CheckpointVersionConflictError)) {
         throw error;
       }
-      const next = this.#nextVersion.get(checkpoint.session_id, checkpoint.namespace);
+      const next = this.#statements.nextVersion.get(checkpoint.session_id, checkpoint.namespace);
       return this.insert(id, { ...checkpoint, version: column.integer({ id, ...next }, "version") }, now);
     }
   }
 
   get(id: string): Checkpoint | null {
-    const row = this.#select.get(id);
+    const row = this.#statements.select.get(id);
     return row === null ? null : toCheckpoint(row);
   }
 
@@ -220,12 +210,12 @@ export class CheckpointsTable {
   list(sessionId: string, page: EncodedPage): Checkpoint[] {
     const rows =
       page.namespace === null
-        ? this.#list.all(sessionId, page.limit)
-        : this.#listOfNamespace.all(sessionId, page.namespace, page.limit);
+        ? this.#statements.list.all(sessionId, page.limit)
+        : this.#statements.listOfNamespace.all(sessionId, page.namespace, page.limit);
     return rows.map(toCheckpoint);
   }
 
   copyToFork(checkpointId: string, copyId: string, forkId: string): void {
-    this.#copyToFork.run(checkpointId, copyId, forkId);
+    this.#statements.copyToFork.run(checkpointId, copyId, forkId);
   }
 }

@@ -10,7 +10,7 @@ import {
   required,
   text,
 } from "../arguments.js";
-import type { Connection, PreparedStatement, Row } from "../connection.js";
+import type { Connection, Row, Statements } from "../connection.js";
 import { toolCalls, toolResults } from "../shapes.js";
 import type { MessageRole, StoredMessage } from "../types.js";
 import { ColumnReader } from "./columns.js";
@@ -122,20 +122,14 @@ export function toMessage(row: Row): StoredMessage {
 }
 
 export class MessagesTable {
-  readonly #insert: PreparedStatement;
-  readonly #list: PreparedStatement;
-  readonly #page: PreparedStatement;
-  readonly #copyToFork: PreparedStatement;
+  readonly #statements: Statements<keyof typeof MESSAGES_SQL>;
 
   constructor(connection: Connection) {
-    this.#insert = connection.prepare(MESSAGES_SQL.insert);
-    this.#list = connection.prepare(MESSAGES_SQL.list);
-    this.#page = connection.prepare(MESSAGES_SQL.page);
-    this.#copyToFork = connection.prepare(MESSAGES_SQL.copyToFork);
+    this.#statements = connection.prepareAll(MESSAGES_SQL);
   }
 
   insert(message: NewMessageRow, createdAt: number): StoredMessage {
-    const { lastInsertRowid } = this.#insert.run(
+    const { lastInsertRowid } = this.#statements.insert.run(
       message.session_id,
       message.role,
       message.content,
@@ -151,13 +145,13 @@ export class MessagesTable {
   /** Oldest first. */
   list(sessionId: string, page: EncodedPage): StoredMessage[] {
     if (page.before === null && page.limit === -1) {
-      return this.#list.all(sessionId).map(toMessage);
+      return this.#statements.list.all(sessionId).map(toMessage);
     }
-    const newestFirst = this.#page.all(sessionId, page.before ?? END_OF_TIME, page.limit);
+    const newestFirst = this.#statements.page.all(sessionId, page.before ?? END_OF_TIME, page.limit);
     return newestFirst.reverse().map(toMessage);
   }
 
   copyToFork(checkpointId: string, forkId: string): void {
-    this.#copyToFork.run(checkpointId, forkId);
+    this.#statements.copyToFork.run(checkpointId, forkId);
   }
 }

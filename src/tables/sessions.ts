@@ -1,6 +1,6 @@
 /** The table `sessions`: its statements, what they take, and the mapper from row to {@link Session}. */
 import { options as named, optionalStructured, optionalText, required, text } from "../arguments.js";
-import type { Connection, PreparedStatement, Row } from "../connection.js";
+import type { Connection, Row, Statements } from "../connection.js";
 import { record } from "../shapes.js";
 import type { Session } from "../types.js";
 import { ColumnReader } from "./columns.js";
@@ -150,51 +150,43 @@ export function toSession(row: Row): Session {
 }
 
 export class SessionsTable {
-  readonly #insert: PreparedStatement;
-  readonly #select: PreparedStatement;
-  readonly #exists: PreparedStatement;
-  readonly #list: PreparedStatement;
-  readonly #listOfWorkspace: PreparedStatement;
-  readonly #update: PreparedStatement;
-  readonly #advanceClock: PreparedStatement;
-  readonly #insertFork: PreparedStatement;
-  readonly #delete: PreparedStatement;
+  readonly #statements: Statements<keyof typeof SESSIONS_SQL>;
 
   constructor(connection: Connection) {
-    this.#insert = connection.prepare(SESSIONS_SQL.insert);
-    this.#select = connection.prepare(SESSIONS_SQL.select);
-    this.#exists = connection.prepare(SESSIONS_SQL.exists);
-    this.#list = connection.prepare(SESSIONS_SQL.list);
-    this.#listOfWorkspace = connection.prepare(SESSIONS_SQL.listOfWorkspace);
-    this.#update = connection.prepare(SESSIONS_SQL.update);
-    this.#advanceClock = connection.prepare(SESSIONS_SQL.advanceClock);
-    this.#insertFork = connection.prepare(SESSIONS_SQL.insertFork);
-    this.#delete = connection.prepare(SESSIONS_SQL.delete);
+    this.#statements = connection.prepareAll(SESSIONS_SQL);
   }
 
   insert(id: string, session: NewSessionRow, now: number): Session {
-    this.#insert.run(id, session.workspace_id, session.title, session.directory, now, session.metadata);
+    this.#statements.insert.run(
+      id,
+      session.workspace_id,
+      session.title,
+      session.directory,
+      now,
+      session.metadata,
+    );
     return toSession({ ...session, id, created_at: now, updated_at: now });
   }
 
   get(id: string): Session | null {
-    const row = this.#select.get(id);
+    const row = this.#statements.select.get(id);
     return row === null ? null : toSession(row);
   }
 
   has(id: string): boolean {
-    return this.#exists.get(id) !== null;
+    return this.#statements.exists.get(id) !== null;
   }
 
   list(workspaceId: string | null): Session[] {
-    const rows = workspaceId === null ? this.#list.all() : this.#listOfWorkspace.all(workspaceId);
+    const rows =
+      workspaceId === null ? this.#statements.list.all() : this.#statements.listOfWorkspace.all(workspaceId);
     return rows.map(toSession);
   }
 
   /** Returns whether there is such a session. */
   update(id: string, updates: EncodedSessionUpdates, now: number): boolean {
     const { title, workspaceId, metadata, directory } = updates;
-    const { changes } = this.#update.run(
+    const { changes } = this.#statements.update.run(
       id,
       title.isGiven,
       title.value,
@@ -210,16 +202,16 @@ export class SessionsTable {
 
   /** Moves `updated_at` forward and returns it: the time of the next message. `undefined`: no such session. */
   advanceClock(id: string, now: number): number | undefined {
-    const row = this.#advanceClock.get(id, now);
+    const row = this.#statements.advanceClock.get(id, now);
     return row === null ? undefined : column.integer(row, "updated_at");
   }
 
   /** Returns whether there is such a checkpoint. */
   insertFork(id: string, checkpointId: string, title: string | null, now: number): boolean {
-    return this.#insertFork.run(id, checkpointId, title, now).changes > 0;
+    return this.#statements.insertFork.run(id, checkpointId, title, now).changes > 0;
   }
 
   delete(id: string): void {
-    this.#delete.run(id);
+    this.#statements.delete.run(id);
   }
 }

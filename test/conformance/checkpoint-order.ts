@@ -1,0 +1,171 @@
+import type { Checkpoint, CheckpointBackend } from "../../src/index.js";
+import { buildCheckpoint } from "../support/builders.js";
+import { callUntyped } from "../support/untyped-call.js";
+import type { ConformanceContext } from "./context.js";
+
+export function describeCheckpointOrder(context: ConformanceContext): void {
+  context.describe("versions and order of checkpoints", () => {
+    describeVersions(context);
+    describeTakingTheNextVersion(context);
+    describeOrder(context);
+  });
+}
+
+function describeVersions({ testStore, expect, ...context }: ConformanceContext): void {
+  testStore(
+    "a version saved twice is CheckpointVersionConflictError and nothing is written",
+    async (store) => {
+      const { id } = await store.createSession("./d");
+      const first = await store.saveCheckpoint(buildCheckpoint(id, { version: 3 }));
+      const second = buildCheckpoint(id, { version: 3, step: 8, nodeResults: {} });
+      await context.expectStoreError(store.saveCheckpoint(second), { tag: "CheckpointVersionConflictError" });
+      context.expectSame(await store.listCheckpoints(id), [first]);
+      const next = await store.saveCheckpoint(buildCheckpoint(id, { version: 4 }));
+      context.expectSame(await store.listCheckpoints(id), [next, first]);
+    },
+  );
+
+  testStore("namespaces and sessions count their versions apart", async (store) => {
+    const [a, b] = [await store.createSession("./a"), await store.createSession("./b")];
+    for (const { id } of [a, b]) {
+      for (const namespace of ["outer", "inner", "", "Outer"]) {
+        await store.saveCheckpoint(buildCheckpoint(id, { namespace, version: 1 }));
+      }
+    }
+    expect((await store.listCheckpoints(a.id)).length).toBe(4);
+    await context.expectStoreError(
+      store.saveCheckpoint(buildCheckpoint(a.id, { namespace: "", version: 1 })),
+      {
+        tag: "CheckpointVersionConflictError",
+      },
+    );
+  });
+
+  testStore("runs that count steps from 0 again never meet a version that exists", async (store) => {
+    const { id } = await store.createSession("./d");
+    for (const waves of [3, 1, 2]) {
+      for (let step = 0; step < waves; step++) {
+        const version = await nextVersion(store, id, "graph");
+        await store.saveCheckpoint(buildCheckpoint(id, { version, step }));
+      }
+    }
+    const listed = await store.listCheckpoints(id, { namespace: "graph" });
+    expect(listed.map(({ version, step }) => [version, step])).toEqual([
+      [6, 1],
+      [5, 0],
+      [4, 0],
+      [3, 2],
+      [2, 1],
+      [1, 0],
+    ]);
+  });
+}
+
+/** How the framework decides it. */
+async function nextVersion(store: CheckpointBackend, sessionId: string, namespace: string): Promise<number> {
+  const [latest] = await store.listCheckpoints(sessionId, { namespace, limit: 1 });
+  return (latest?.version ?? 0) + 1;
+}
+
+function describeTakingTheNextVersion({ testStoreTakingNext, expect, ...context }: ConformanceContext): void {
+  testStoreTakingNext("a version that exists becomes the next free one, which is returned", async (store) => {
+    const { id } = await store.createSession("./d");
+    for (const version of [1, 2, 3]) await store.saveCheckpoint(buildCheckpoint(id, { version }));
+    const moved = await store.saveCheckpoint(buildCheckpoint(id, { version: 2, step: 8 }));
+    expect([moved.version, moved.step]).toEqual([4, 8]);
+    context.expectSame(await store.getLatestCheckpoint(id), moved);
+    context.expectSame(await store.getCheckpoint(moved.id), moved);
+    expect((await store.listCheckpoints(id)).map((checkpoint) => checkpoint.version)).toEqual([4, 3, 2, 1]);
+  });
+
+  testStoreTakingNext("a version that is free, or used only elsewhere, is kept", async (store) => {
+    const [a, b] = [await store.createSession("./a"), await store.createSession("./b")];
+    await store.saveCheckpoint(buildCheckpoint(a.id, { version: 7 }));
+    for (const [id, namespace, version] of [
+      [a.id, "other", 7],
+      [b.id, "graph", 7],
+      [a.id, "graph", 9],
+    ] as const) {
+      expect((await store.saveCheckpoint(buildCheckpoint(id, { namespace, version }))).version).toBe(version);
+    }
+  });
+
+  testStoreTakingNext("one version saved 50 times at once is 50 versions", async (store) => {
+    const { id } = await store.createSession("./d");
+    const saves = Array.from({ length: 50 }, (_, step) =>
+      store.saveCheckpoint(buildCheckpoint(id, { step })),
+    );
+    const saved = await Promise.all(saves);
+    expect(saved.map(({ version }) => version).sort((x, y) => x - y)).toEqual(saved.map((_, n) => n + 1));
+    context.expectSame(await store.listCheckpoints(id), saved.reverse());
+  });
+}
+
+function describeOrder({ testStore, testStoreWithClock, expect, ...context }: ConformanceContext): void {
+  testStore("the latest checkpoint is the one saved last, whatever its step and version", async (store) => {
+    const { id } = await store.createSession("./d");
+    for (const [version, step] of [
+      [5, 9],
+      [2, 4],
+      [8, 0],
+      [1, 2],
+    ] as const) {
+      const saved = await store.saveCheckpoint(buildCheckpoint(id, { version, step }));
+      context.expectSame(await store.getLatestCheckpoint(id), saved);
+      context.expectSame(await store.getLatestCheckpoint(id, "graph"), saved);
+      context.expectSame(await store.listCheckpoints(id, { limit: 1 }), [saved]);
+    }
+    expect((await store.listCheckpoints(id)).map((checkpoint) => checkpoint.version)).toEqual([1, 8, 2, 5]);
+  });
+
+  testStore("the latest checkpoint of a namespace is not hidden by another namespace", async (store) => {
+    const { id } = await store.createSession("./d");
+    const outer = await store.saveCheckpoint(buildCheckpoint(id, { namespace: "outer", step: 5 }));
+    const inner = await store.saveCheckpoint(buildCheckpoint(id, { namespace: "inner" }));
+    const unnamed = await store.saveCheckpoint(buildCheckpoint(id, { namespace: "" }));
+    context.expectSame(await store.getLatestCheckpoint(id, "outer"), outer);
+    context.expectSame(await store.getLatestCheckpoint(id, "inner"), inner);
+    const last = await store.saveCheckpoint(buildCheckpoint(id, { namespace: "outer", version: 2 }));
+    context.expectSame(await store.getLatestCheckpoint(id, "outer"), last);
+    context.expectSame(await store.getLatestCheckpoint(id), last);
+    context.expectSame(await callUntyped(store, "getLatestCheckpoint", [id, null]), last);
+    context.expectSame(await store.getLatestCheckpoint(id, ""), unnamed);
+  });
+
+  testStore(
+    "without session, checkpoint or such a namespace the latest checkpoint is null",
+    async (store) => {
+      const [empty, full] = [await store.createSession("./a"), await store.createSession("./b")];
+      await store.saveCheckpoint(buildCheckpoint(full.id));
+      expect(await store.getLatestCheckpoint("no-such-session")).toBe(null);
+      expect(await store.getLatestCheckpoint("no-such-session", "graph")).toBe(null);
+      expect(await store.getLatestCheckpoint(empty.id)).toBe(null);
+      expect(await store.getLatestCheckpoint(full.id, "no-such-namespace")).toBe(null);
+    },
+  );
+
+  for (const [name, move] of [
+    ["stands still", 0],
+    ["runs backwards", -60_000],
+  ] as const) {
+    testStoreWithClock(`newest saved comes first while the clock ${name}`, async (store, clock) => {
+      const { id } = await store.createSession("./d");
+      const saved: Checkpoint[] = [];
+      for (const [version, namespace] of [
+        [3, "a"],
+        [1, "b"],
+        [2, "a"],
+        [1, "a"],
+        [7, "b"],
+      ] as const) {
+        saved.unshift(await store.saveCheckpoint(buildCheckpoint(id, { version, namespace })));
+        clock.now += move;
+        context.expectSame(await store.getLatestCheckpoint(id), saved[0]);
+      }
+      context.expectSame(await store.listCheckpoints(id), saved);
+      const ofA = saved.filter((checkpoint) => checkpoint.namespace === "a");
+      context.expectSame(await store.listCheckpoints(id, { namespace: "a" }), ofA);
+      context.expectSame(await store.getLatestCheckpoint(id, "a"), ofA[0]);
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * What a checkpoint store has to do for the code that calls it, as tests. The store comes from a factory and the
+ * test functions are arguments, so that the suite can be run against any store under any runner:
+ *
+ *     describeCheckpointStoreConformance({ name: "my store", createStore, runner: { describe, test, expect } });
+ *
+ * Every test makes its own store; none depends on another, on time passing or on the machine's speed.
+ */
+import { describeArguments } from "./arguments.js";
+import { describeCheckpointOrder } from "./checkpoint-order.js";
+import { describeCheckpoints } from "./checkpoints.js";
+import { describeConcurrency } from "./concurrency.js";
+import { type ConformanceOptions, createContext } from "./context.js";
+import { describeErrors } from "./errors.js";
+import { describeFork } from "./fork.js";
+import { describeForkExactness } from "./fork-exactness.js";
+import { describeLifecycle } from "./lifecycle.js";
+import { describeMessages } from "./messages.js";
+import { describeSessions } from "./sessions.js";
+import { describeText } from "./text.js";
+import { describeValues } from "./values.js";
+
+export type { ConformanceOptions, PersistentStoreUnderTest, StoreUnderTest, TestRunner } from "./context.js";
+
+export function describeCheckpointStoreConformance(options: ConformanceOptions): void {
+  const context = createContext(options);
+  context.describe(`checkpoint store: ${options.name}`, () => {
+    describeSessions(context);
+    describeMessages(context);
+    describeCheckpoints(context);
+    describeCheckpointOrder(context);
+    describeFork(context);
+    describeForkExactness(context);
+    describeValues(context);
+    describeText(context);
+    describeConcurrency(context);
+    describeErrors(context);
+    describeArguments(context);
+    describeLifecycle(context);
+  });
+}

@@ -1,0 +1,181 @@
+import type { CheckpointBackend } from "../../src/index.js";
+import { buildCheckpoint, buildMessage } from "../support/builders.js";
+import { type ConformanceContext, rejectionOf } from "./context.js";
+
+/** Strings that a store which builds SQL, folds case, trims or truncates would change or trip over. */
+const awkwardTexts: readonly string[] = [
+  "'; DROP TABLE sessions; --",
+  `" OR "1"="1`,
+  "' OR 1=1 --",
+  "%",
+  "_",
+  "?1 :name @name $name",
+  "días — 日本語 🚀 👩‍👩‍👧",
+  "e\u0301 is not \u00e9",
+  "a\u0000b",
+  "\u0000",
+  " leading and trailing \n\t",
+  "null",
+  "0",
+  "1e3",
+  "__proto__",
+  "constructor",
+  "\ufeffwith a byte order mark",
+];
+
+/** SQLite's own text encoding cannot hold these: refused or kept, but never altered. */
+const loneSurrogates: readonly string[] = ["\ud800", "\udfff", "a\ud83d", "\ude80b"];
+
+export function describeText(context: ConformanceContext): void {
+  context.describe("text", () => {
+    describeKeys(context);
+    describeContent(context);
+    describeLoneSurrogates(context);
+  });
+}
+
+function describeKeys({ testStore, expect, ...context }: ConformanceContext): void {
+  for (const text of awkwardTexts) {
+    testStore(`${JSON.stringify(text)} is an id like any other, and unknown`, async (store) => {
+      const session = await store.createSession("./d", { workspaceId: "ws" });
+      const checkpoint = await store.saveCheckpoint(buildCheckpoint(session.id));
+      expect([await store.getSession(text), await store.getCheckpoint(text)]).toEqual([null, null]);
+      expect(await store.getLatestCheckpoint(text, text)).toBe(null);
+      expect(await store.listSessions(text)).toEqual([]);
+      expect(await store.listCheckpoints(session.id, { namespace: text })).toEqual([]);
+      const startsWith = `Session not found: ${text}`;
+      await context.expectStoreError(store.getMessages(text), { tag: "SessionNotFoundError", startsWith });
+      await store.deleteSession(text);
+      context.expectSame(await store.listCheckpoints(session.id), [checkpoint]);
+    });
+
+    testStore(`${JSON.stringify(text)} is kept as workspace, namespace, title and node`, async (store) => {
+      const session = await store.createSession(text, { title: text, workspaceId: text });
+      expect([session.directory, session.title, session.workspaceId]).toEqual([text, text, text]);
+      context.expectSame(await store.listSessions(text), [session]);
+      const fields = { namespace: text, nodeId: text, parentId: text, pendingNodes: [text] };
+      const saved = await store.saveCheckpoint(buildCheckpoint(session.id, fields));
+      context.expectSame(saved, { ...saved, ...fields });
+      context.expectSame(await store.getLatestCheckpoint(session.id, text), saved);
+      context.expectSame(await store.listCheckpoints(session.id, { namespace: text }), [saved]);
+    });
+  }
+
+  testStore("namespaces and workspaces that differ in anything are different", async (store) => {
+    const texts = ["a", "A", "a ", "a\u0000", "a\u0000b", "\u00e9", "e\u0301", "1", "1.0", ""];
+    const { id } = await store.createSession("./d", { workspaceId: "a" });
+    for (const namespace of texts) await store.saveCheckpoint(buildCheckpoint(id, { namespace }));
+    for (const namespace of texts) {
+      const listed = await store.listCheckpoints(id, { namespace });
+      expect(listed.map((checkpoint) => checkpoint.namespace)).toEqual([namespace]);
+    }
+    expect(await store.listSessions("A")).toEqual([]);
+    expect(await store.listSessions("a\u0000")).toEqual([]);
+  });
+}
+
+function describeContent({ testStore, expect, ...context }: ConformanceContext): void {
+  testStore("every awkward text is kept as content, tool name and tool result", async (store) => {
+    const { id } = await store.createSession("./d");
+    for (const text of awkwardTexts) {
+      const stored = await store.addMessage(id, messageOf(id, text));
+      context.expectSame(stored, { ...stored, ...messageOf(id, text) });
+    }
+    const found = await store.getMessages(id);
+    expect(found.map((message) => message.content)).toEqual([...awkwardTexts]);
+    expect(found.map((message) => message.toolCalls?.[0]?.name)).toEqual([...awkwardTexts]);
+    expect(found.map((message) => message.toolResults?.[0]?.content)).toEqual([...awkwardTexts]);
+  });
+
+  testStore("a megabyte of content is kept", async (store) => {
+    const { id } = await store.createSession("./d");
+    const content = "0123456789é\u0000".repeat(100_000);
+    const stored = await store.addMessage(id, buildMessage(id, { content }));
+    const [found] = await store.getMessages(id);
+    expect([stored.content === content, found?.content === content]).toEqual([true, true]);
+  });
+}
+
+function describeLoneSurrogates({ testStore, expect, ...context }: ConformanceContext): void {
+  const fields: readonly [string, (store: CheckpointBackend, text: string) => Promise<unknown>][] = [
+    ["directory", async (store, text) => (await reread(store, await store.createSession(text)))?.directory],
+    [
+      "title",
+      async (store, title) => (await reread(store, await store.createSession("./d", { title })))?.title,
+    ],
+    [
+      "workspaceId",
+      async (store, workspaceId) =>
+        (await reread(store, await store.createSession("./d", { workspaceId })))?.workspaceId,
+    ],
+    ["content", async (store, content) => (await rereadMessage(store, { content }))?.content],
+    ["namespace", async (store, namespace) => (await rereadCheckpoint(store, { namespace }))?.namespace],
+    ["nodeId", async (store, nodeId) => (await rereadCheckpoint(store, { nodeId }))?.nodeId],
+    ["parentId", async (store, parentId) => (await rereadCheckpoint(store, { parentId }))?.parentId],
+    [
+      "pendingNodes",
+      async (store, node) => (await rereadCheckpoint(store, { pendingNodes: [node] }))?.pendingNodes[0],
+    ],
+  ];
+  for (const [name, keep] of fields) {
+    testStore(`a lone surrogate in ${name} is refused or kept, never altered`, async (store) => {
+      for (const text of loneSurrogates) {
+        const back = await keep(store, text).catch((error: unknown) => error);
+        if (!(back instanceof Error)) expect(back).toBe(text);
+        else
+          await context.expectStoreError(Promise.reject(back), {
+            tag: "InvalidArgumentError",
+            includes: name,
+          });
+      }
+    });
+  }
+
+  testStore("two lone surrogates never become one key", async (store) => {
+    const session = await store.createSession("./d");
+    for (const namespace of ["\ud800", "\udfff"]) {
+      const saving = store.saveCheckpoint(buildCheckpoint(session.id, { namespace }));
+      const outcome = await Promise.allSettled([saving]);
+      if (outcome[0].status === "fulfilled") continue;
+      await context.expectStoreError(saving, { tag: "InvalidArgumentError", includes: "namespace" });
+    }
+    for (const id of ["\ud800", "\ufffd"]) {
+      const found = await store.getSession(id).catch((error: unknown) => error);
+      expect(found === null || found instanceof Error).toBe(true);
+    }
+  });
+
+  testStore("a refused text is refused before anything is written", async (store) => {
+    const session = await store.createSession("./d");
+    const adding = store.addMessage(session.id, buildMessage(session.id, { content: "\ud800" }));
+    const written = await adding.then(
+      () => 1,
+      () => 0,
+    );
+    expect((await store.getMessages(session.id)).length).toBe(written);
+    if (written === 0) expect((await rejectionOf(adding)) instanceof Error).toBe(true);
+  });
+}
+
+function messageOf(sessionId: string, text: string) {
+  return buildMessage(sessionId, {
+    content: text,
+    toolCalls: [{ name: text, toolUseId: text, input: { [text]: text } }],
+    toolResults: [{ toolUseId: text, content: text, status: text, fullOutputRef: text }],
+  });
+}
+
+function reread(store: CheckpointBackend, created: { id: string }) {
+  return store.getSession(created.id);
+}
+
+async function rereadMessage(store: CheckpointBackend, fields: { content: string }) {
+  const { id } = await store.createSession("./d");
+  await store.addMessage(id, buildMessage(id, fields));
+  return (await store.getMessages(id))[0];
+}
+
+async function rereadCheckpoint(store: CheckpointBackend, fields: Parameters<typeof buildCheckpoint>[1]) {
+  const { id } = await store.createSession("./d");
+  return store.getCheckpoint((await store.saveCheckpoint(buildCheckpoint(id, fields))).id);
+}
