@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+
+const root = resolve(import.meta.dir, "../..");
+
+interface CodeBlock {
+  title: string;
+  code: string;
+}
+
+/** Blocks of TypeScript that can run here: the framework is not on the registry. */
+const blocks = ["README.md", ...readdirSync(join(root, "docs")).map((file) => `docs/${file}`)]
+  .filter((file) => file.endsWith(".md"))
+  .flatMap(codeBlocksOf)
+  .filter(({ code }) => !code.includes("@obsku/framework"));
+
+function codeBlocksOf(file: string): CodeBlock[] {
+  const text = readFileSync(join(root, file), "utf8");
+  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => {
+    const line = text.slice(0, match.index).split("\n").length;
+    return { title: `${file}, line ${line}`, code: match[1] ?? "" };
+  });
+}
+
+/** What the block says that it prints, line by line. */
+function promisedOutput(code: string): string[] {
+  return [...code.matchAll(/\/\/ prints: (.*)$/gm)].map((match) => match[1] ?? "");
+}
+
+describe("the documentation's code", () => {
+  let folder: TemporaryFolder;
+  beforeAll(async () => {
+    folder = await createTemporaryFolder();
+  });
+  afterAll(() => folder.remove());
+
+  test("has blocks to run, most of which say what they print", () => {
+    expect(blocks.length).toBeGreaterThanOrEqual(4);
+    expect(blocks.filter(({ code }) => promisedOutput(code).length > 0).length).toBeGreaterThanOrEqual(4);
+  });
+
+  test.each(blocks)("runs as it stands: $title", async ({ title, code }) => {
+    const program = join(folder.path, `${title.replaceAll(/\W+/g, "-")}.ts`);
+    await Bun.write(
+      program,
+      code.replaceAll('"@obsku/checkpoint-sqlite"', JSON.stringify(join(root, "src/index.ts"))),
+    );
+    const child = Bun.spawn([process.execPath, program], {
+      cwd: folder.path,
+      stdout: "pipe",
+      stderr: "pipe",
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+    expect({ exitCode: await child.exited, errors }).toEqual({ exitCode: 0, errors: "" });
+    expect(flattened(output)).toBe(flattened(promisedOutput(code).join("\n")));
+  });
+});
+
+/** Bun breaks long values into lines, the documentation does not. */
+function flattened(text: string): string {
+  return text
+    .replaceAll(/\s+/g, " ")
+    .replaceAll(/,(?= [}\]])/g, "")
+    .trim();
+}
+
+describe("the README", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+
+  test("names every option, and no other", async () => {
+    const { settingsOf } = await import("../../src/options.js");
+    const section = /^## Options$(.*?)^## /ms.exec(readme)?.[1] ?? "";
+    const named = [...section.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]);
+    expect(named.sort()).toEqual(Object.keys(settingsOf({})).sort());
+  });
+
+  test("names every error class with its code, and no other", async () => {
+    const exported = await import("../../src/errors.js");
+    const section = /^## Errors$(.*?)^## /ms.exec(readme)?.[1] ?? "";
+    const named = [...section.matchAll(/^\| `(\w+)` \| `(\w+)` \|/gm)].map((match) => match[1]);
+    const classes = Object.keys(exported).filter((name) => name !== "CheckpointStoreError");
+    expect(named.sort()).toEqual(classes.sort());
+  });
+
+  test("refers only to files that are there", async () => {
+    const links = [...readme.matchAll(/\]\(((?!https?:|#)[^)#]+)/g)].map((match) => match[1] ?? "");
+    expect(links.length).toBeGreaterThan(0);
+    for (const link of links) {
+      expect({ link, exists: await Bun.file(join(root, link)).exists() }).toEqual({ link, exists: true });
+    }
+  });
+});
