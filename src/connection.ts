@@ -9,7 +9,7 @@ import { accessSync, closeSync, constants, mkdirSync, openSync, type Stats, stat
 import { dirname } from "node:path";
 import { InvalidArgumentError, StoreOpenError } from "./errors.js";
 import type { StoreSettings } from "./options.js";
-import { Database } from "./runtime.js";
+import { Database, sqliteConstants } from "./runtime.js";
 import { codeOf, isBusy, messageOf, SQLITE, toStoreError } from "./sqlite-errors.js";
 
 /** A row as SQLite returns it: nothing is known of a column until a mapper has looked. */
@@ -228,6 +228,8 @@ function configure(connection: Connection, settings: StoreSettings): void {
   if (!settings.readonly) {
     connection.once(SYNCHRONOUS[settings.synchronous]);
     useWriteAheadLog(connection);
+    // Apple's SQLite keeps the log's files after the last connection is closed, unless it is told not to.
+    connection.database.fileControl(sqliteConstants.SQLITE_FCNTL_PERSIST_WAL, 0);
   }
 }
 

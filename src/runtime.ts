@@ -17,4 +17,4 @@ if (process.versions.bun === undefined) {
 
 const bunSqlite: typeof import("bun:sqlite") = createRequire(import.meta.url)("bun:sqlite");
 
-export const { Database } = bunSqlite;
+export const { Database, constants: sqliteConstants } = bunSqlite;

@@ -108,7 +108,7 @@ export interface Checkpoint {
   namespace: string;
   /** Unique within a session and namespace. */
   version: number;
-  /** The wave's number, which starts again at 0 in every run. */
+  /** The wave's number: from 0 in a run that begins anew, from the checkpoint's in one that is resumed. */
   step: number;
   source: CheckpointSource;
   createdAt: number;

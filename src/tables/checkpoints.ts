@@ -20,7 +20,7 @@ import { ColumnReader } from "./columns.js";
 const COLUMNS =
   "id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at";
 
-// "Newest" is by time of saving. `step` starts again in every run, and so says nothing across runs.
+// "Newest" is by time of saving. `step` starts again with a run, and so says nothing across runs.
 export const CHECKPOINTS_SQL = {
   // The session's clock: never before anything that is in the session already. No row: no such session.
   insert: `
