@@ -6,7 +6,7 @@
  */
 import { InvalidArgumentError } from "./errors.js";
 import { JsonPlusSerializer } from "./json-plus-serializer.js";
-import { describe, isRecord, type Shape } from "./shapes.js";
+import { describe, embedding, isRecord, type Shape } from "./shapes.js";
 
 const serializer = new JsonPlusSerializer();
 
@@ -55,13 +55,40 @@ export function limit(argument: string, value: unknown): number {
 
 /** A time in milliseconds. */
 export function optionalTime(argument: string, value: unknown): number | null {
-  if (isAbsent(value)) {
-    return null;
-  }
+  return isAbsent(value) ? null : finiteNumber(argument, value, "a finite number of milliseconds");
+}
+
+export function finiteNumber(argument: string, value: unknown, expected = "a finite number"): number {
   if (typeof value !== "number" || !Number.isFinite(value)) {
-    throw mustBe(argument, "a finite number of milliseconds", value);
+    throw mustBe(argument, expected, value);
   }
-  return value;
+  return value + 0;
+}
+
+/** A share, such as a confidence: from 0 to 1. */
+export function fraction(argument: string, value: unknown): number {
+  const number = finiteNumber(argument, value, "a number from 0 to 1");
+  if (number < 0 || number > 1) {
+    throw mustBe(argument, "a number from 0 to 1", value);
+  }
+  return number;
+}
+
+export function optionalFraction(argument: string, value: unknown): number | null {
+  return isAbsent(value) ? null : fraction(argument, value);
+}
+
+/** An embedding: finite numbers, at least one. */
+export function vector(argument: string, value: unknown): number[] {
+  const numbers = shaped(argument, value, embedding);
+  if (numbers.length === 0) {
+    throw mustBe(argument, "an array of at least one number", value);
+  }
+  return numbers;
+}
+
+export function optionalVector(argument: string, value: unknown): number[] | null {
+  return isAbsent(value) ? null : vector(argument, value);
 }
 
 /** An object of named values, as options are. Absent: no names. */
@@ -87,11 +114,15 @@ export function optionalStructured(argument: string, value: unknown, shape: Shap
 
 /** A structured value of the given shape in the wire format. */
 export function structured(argument: string, value: unknown, shape: Shape<unknown>): string {
-  const fault = shape.faultIn(value);
-  if (fault !== undefined) {
-    throw mustBe(argument + fault.path, fault.expected, fault.given);
+  return serializer.serialize(shaped(argument, value, shape));
+}
+
+function shaped<T>(argument: string, value: unknown, shape: Shape<T>): T {
+  if (!shape.accepts(value)) {
+    const fault = shape.faultIn(value);
+    throw mustBe(argument + (fault?.path ?? ""), fault?.expected ?? "of another shape", fault?.given);
   }
-  return serializer.serialize(value);
+  return value;
 }
 
 export function mustBe(argument: string, expected: string, given: unknown): InvalidArgumentError {

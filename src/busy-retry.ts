@@ -17,11 +17,11 @@ export function delayBeforeRetry(): Promise<void> {
 }
 
 /** Runs an attempt again for as long as it fails because of a lock, until the timeout (ms) has passed. */
-export async function retryWhileBusy<T>(attempt: () => T, busyTimeout: number): Promise<T> {
+export async function retryWhileBusy<T>(attempt: () => T | Promise<T>, busyTimeout: number): Promise<T> {
   const deadline = performance.now() + busyTimeout;
   for (;;) {
     try {
-      return attempt();
+      return await attempt();
     } catch (error) {
       if (!isBusy(error) || performance.now() >= deadline) {
         throw toStoreError(error, busyTimeout);

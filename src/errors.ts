@@ -37,6 +37,34 @@ export class CheckpointNotFoundError extends CheckpointStoreError {
   }
 }
 
+/** No entity has this id. */
+export class EntityNotFoundError extends CheckpointStoreError {
+  readonly _tag = "EntityNotFoundError";
+  override readonly name = "EntityNotFoundError";
+  readonly code = "ENTITY_NOT_FOUND";
+
+  constructor(readonly entityId: string) {
+    super(`Entity not found: ${entityId}`);
+  }
+}
+
+/** No embedding that passes a search's filters has as many dimensions as its query: they come from different models. */
+export class VectorDimensionError extends CheckpointStoreError {
+  readonly _tag = "VectorDimensionError";
+  override readonly name = "VectorDimensionError";
+  readonly code = "VECTOR_DIMENSION";
+
+  constructor(
+    readonly queryDimensions: number,
+    readonly storedDimensions: number,
+  ) {
+    super(
+      `Vector dimensions must match: ${queryDimensions} vs ${storedDimensions}. ` +
+        "Search with the embedding model that the stored embeddings were made with.",
+    );
+  }
+}
+
 /** Another checkpoint of this session and namespace already has the version. Nothing was written. */
 export class CheckpointVersionConflictError extends CheckpointStoreError {
   readonly _tag = "CheckpointVersionConflictError";

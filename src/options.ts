@@ -28,6 +28,12 @@ export interface SqliteCheckpointStoreOptions {
    */
   versionConflict?: "error" | "next" | undefined;
   /**
+   * How much memory the vectors of semantic search may take, in bytes; 0: none. A vector takes 4 bytes a dimension and
+   * about 100 more. What does not fit is read from the file at every search, which is some ten times slower.
+   * @default 268435456 (256 MiB: 160,000 vectors of 384 dimensions)
+   */
+  vectorMemory?: number | undefined;
+  /**
    * Where times come from: milliseconds since the Unix epoch. For tests; a session's times never run backwards
    * whatever it returns.
    * @default Date.now
@@ -41,6 +47,7 @@ export interface StoreSettings {
   synchronous: "full" | "normal";
   readonly: boolean;
   versionConflict: "error" | "next";
+  vectorMemory: number;
   clock: () => number;
 }
 
@@ -55,6 +62,7 @@ const DEFAULTS: StoreSettings = {
   synchronous: "full",
   readonly: false,
   versionConflict: "error",
+  vectorMemory: 256 * 1024 * 1024,
   clock: () => Date.now(),
 };
 
@@ -75,6 +83,7 @@ export function settingsOf(given: unknown): StoreSettings {
     synchronous: oneOf("options.synchronous", option.synchronous, ["full", "normal"]),
     readonly: boolean("options.readonly", option.readonly),
     versionConflict: oneOf("options.versionConflict", option.versionConflict, ["error", "next"]),
+    vectorMemory: nonNegativeInteger("options.vectorMemory", option.vectorMemory),
     clock: clock(option.clock),
   };
 }

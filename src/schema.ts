@@ -2,8 +2,7 @@
  * The schema bootstrap: ordered migrations, each committed together with its record.
  *
  * The five tables and the first nine indexes are those of 0.2.3, column by column, so that either package opens
- * the other's file. What is ours beside them (indexes, the table of migrations) does not hinder 0.2.3. The
- * version is kept in a table of its own, because a host application may use `user_version` of the same file.
+ * the other's file. What is ours beside them (indexes, triggers, tables) does not hinder 0.2.3. The version is kept in a table of its own, because a host application may use `user_version` of the same file.
  */
 import { type Connection, IN_MEMORY } from "./connection.js";
 import { HostTransactionError, StoreOpenError } from "./errors.js";
@@ -129,6 +128,93 @@ const INDEXES_NEWEST_FIRST = [
   "CREATE INDEX IF NOT EXISTS idx_facts_source_session ON facts (source_session_id)",
 ];
 
+/**
+ * A binary form of every embedding, kept in step by triggers, so that whatever any writer does to an embedding, 0.2.3
+ * among them, is a new revision without a `unit`, to be read from the JSON when it is searched next.
+ *
+ * A revision is never used again: what is new to a store is above the last one it has seen. `deletions` tells it that
+ * some of those are gone.
+ */
+const VECTORS = [
+  `
+    CREATE TABLE checkpoint_sqlite_vectors (
+      revision INTEGER PRIMARY KEY AUTOINCREMENT,
+      owner TEXT NOT NULL,
+      id TEXT NOT NULL,
+      session_id TEXT,
+      workspace_id TEXT,
+      unit BLOB,
+      UNIQUE (owner, id)
+    )`,
+  `
+    CREATE INDEX checkpoint_sqlite_vectors_session
+    ON checkpoint_sqlite_vectors (owner, session_id, workspace_id)`,
+  `
+    CREATE INDEX checkpoint_sqlite_vectors_workspace
+    ON checkpoint_sqlite_vectors (owner, workspace_id)`,
+  `
+    CREATE TABLE checkpoint_sqlite_vector_deletions (
+      deletions INTEGER NOT NULL
+    )`,
+  `
+    INSERT INTO checkpoint_sqlite_vector_deletions (deletions)
+    VALUES (0)`,
+  `
+    CREATE TRIGGER checkpoint_sqlite_vector_deleted
+    AFTER DELETE ON checkpoint_sqlite_vectors
+    BEGIN
+      UPDATE checkpoint_sqlite_vector_deletions
+      SET deletions = deletions + 1;
+    END`,
+  ...triggersOf("entity", "entities", "NEW.session_id"),
+  ...triggersOf("fact", "facts", "NULL"),
+  `
+    INSERT INTO checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
+    SELECT 'entity', id, session_id, workspace_id
+    FROM entities
+    WHERE embedding IS NOT NULL
+    ORDER BY rowid`,
+  `
+    INSERT INTO checkpoint_sqlite_vectors (owner, id, workspace_id)
+    SELECT 'fact', id, workspace_id
+    FROM facts
+    WHERE embedding IS NOT NULL
+    ORDER BY rowid`,
+];
+
+/** @param sessionId Where the owner's rows name a session that a search can be limited to. */
+function triggersOf(owner: "entity" | "fact", table: "entities" | "facts", sessionId: string): string[] {
+  const forget = (id: string) => `
+      DELETE FROM checkpoint_sqlite_vectors
+      WHERE owner = '${owner}'
+        AND id = ${id};`;
+  const remember = `
+      INSERT INTO checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
+      SELECT '${owner}', NEW.id, ${sessionId}, NEW.workspace_id
+      WHERE NEW.embedding IS NOT NULL;`;
+  return [
+    // INSERT OR REPLACE runs no trigger for the row that it replaces.
+    `
+    CREATE TRIGGER checkpoint_sqlite_${owner}_inserted
+    AFTER INSERT ON ${table}
+    BEGIN${forget("NEW.id")}${remember}
+    END`,
+    `
+    CREATE TRIGGER checkpoint_sqlite_${owner}_updated
+    AFTER UPDATE ON ${table}
+    WHEN NEW.embedding IS NOT OLD.embedding
+      OR NEW.workspace_id IS NOT OLD.workspace_id
+      OR NEW.id IS NOT OLD.id
+    BEGIN${forget("OLD.id")}${remember}
+    END`,
+    `
+    CREATE TRIGGER checkpoint_sqlite_${owner}_deleted
+    AFTER DELETE ON ${table}
+    BEGIN${forget("OLD.id")}
+    END`,
+  ];
+}
+
 const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -136,6 +222,7 @@ const MIGRATIONS: readonly Migration[] = [
     statements: [...Object.values(CREATE_TABLES), ...INDEXES_OF_0_2_3],
   },
   { version: 2, name: "lists newest saved first without a sort", statements: INDEXES_NEWEST_FIRST },
+  { version: 3, name: "a binary form of every embedding", statements: VECTORS },
 ];
 
 /** The schema version that this package writes. */

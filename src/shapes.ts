@@ -4,7 +4,7 @@
  * The same checks serve both ways: an argument that fails one is an InvalidArgumentError, a column that fails
  * one is a CheckpointCorruptionError. Fields that the contract does not name are let through and kept.
  */
-import type { CheckpointNodeResult, CycleState, StoredToolResult, ToolCall } from "./types.js";
+import type { CheckpointNodeResult, CycleState, Relationship, StoredToolResult, ToolCall } from "./types.js";
 
 /** What is wrong with a value, and where in it. `""` is the value itself. */
 export interface Fault {
@@ -83,6 +83,11 @@ const toolResult: FindFault = (value) =>
       within(".fullOutputRef", optional(text)(value.fullOutputRef)))
     : fault("", "an object { toolUseId, content, status?, fullOutputRef? }", value);
 
+const relationship: FindFault = (value) =>
+  isRecord(value)
+    ? (within(".targetId", text(value.targetId)) ?? within(".type", text(value.type)))
+    : fault("", "an object { targetId, type }", value);
+
 const text: FindFault = (value) => (typeof value === "string" ? undefined : fault("", "a string", value));
 
 const finiteNumber: FindFault = (value) =>
@@ -109,6 +114,13 @@ export const toolResults = shape<StoredToolResult[]>((value) =>
 );
 
 export const cycleState = shape<CycleState>(findCycleState);
+
+export const relationships = shape<Relationship[]>((value) =>
+  listOf(value, "an array of relationships", relationship),
+);
+
+/** Rows of 0.2.3 may hold an empty one; it has nothing in common with any query. */
+export const embedding = shape<number[]>((value) => listOf(value, "an array of numbers", finiteNumber));
 
 function shape<T>(faultIn: FindFault): Shape<T> {
   return { faultIn, accepts: (value): value is T => faultIn(value) === undefined };

@@ -6,14 +6,9 @@
  */
 import type { Database as BunDatabase } from "bun:sqlite";
 import { mustBe, options as named, optionalText, text } from "./arguments.js";
-import { retryWhileBusy } from "./busy-retry.js";
-import { type Connection, IN_MEMORY, openFile, useHostDatabase } from "./connection.js";
-import {
-  CheckpointNotFoundError,
-  SessionNotFoundError,
-  StoreClosedError,
-  StoreReadonlyError,
-} from "./errors.js";
+import { Calls } from "./calls.js";
+import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
+import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
 import {
   refuseFileOptions,
   type SqliteCheckpointStoreOptions,
@@ -24,25 +19,44 @@ import { Database } from "./runtime.js";
 import { bootstrapSchema } from "./schema.js";
 import { toStoreError } from "./sqlite-errors.js";
 import { CheckpointsTable, encodeCheckpoint, encodeCheckpointPage } from "./tables/checkpoints.js";
+import {
+  EntitiesTable,
+  encodeEntity,
+  encodeEntityFilter,
+  encodeEntitySearch,
+  encodeEntityUpdates,
+  toEntity,
+} from "./tables/entities.js";
+import { encodeFact, encodeFactFilter, encodeFactSearch, FactsTable, toFact } from "./tables/facts.js";
 import { encodeMessage, encodeMessagePage, MessagesTable } from "./tables/messages.js";
 import { encodeSession, encodeSessionUpdates, SessionsTable } from "./tables/sessions.js";
+import { encodeVectorQuery, type VectorQuery, VectorsTable } from "./tables/vectors.js";
 import type {
   Checkpoint,
-  CheckpointBackend,
   CheckpointPage,
+  Entity,
+  EntityFilter,
+  EntitySearch,
+  EntityUpdates,
+  Fact,
+  FactFilter,
   ForkOptions,
+  MemoryStore,
   MessagePage,
   NewCheckpoint,
+  NewEntity,
+  NewFact,
   NewMessage,
+  SemanticSearch,
   Session,
   SessionOptions,
   SessionUpdates,
   StoredMessage,
 } from "./types.js";
-import { WriteQueue } from "./write-queue.js";
+import { type FindSubject, VectorIndex } from "./vectors/vector-index.js";
 
 /**
- * Keeps the sessions, messages and checkpoints of agent runs in one SQLite file.
+ * Keeps the sessions, messages and checkpoints of agent runs, and agents' memory, in one SQLite file.
  *
  * Several stores, in one process or many, may work on one file at once. Every method rejects with a
  * {@link CheckpointStoreError}, none throws; a promise of a write resolves when the write is committed, and a read
@@ -59,15 +73,17 @@ import { WriteQueue } from "./write-queue.js";
  * await store.addMessage(session.id, { sessionId: session.id, role: "user", content: "Scan it" });
  * const latest = await store.getLatestCheckpoint(session.id);
  */
-export class SqliteCheckpointStore implements CheckpointBackend {
+export class SqliteCheckpointStore implements MemoryStore {
   readonly #connection: Connection;
   readonly #settings: StoreSettings;
-  readonly #queue: WriteQueue;
+  readonly #calls: Calls;
   readonly #sessions: SessionsTable;
   readonly #messages: MessagesTable;
   readonly #checkpoints: CheckpointsTable;
-  readonly #reads = new Set<Promise<unknown>>();
-  #closing: Promise<void> | undefined;
+  readonly #entities: EntitiesTable;
+  readonly #facts: FactsTable;
+  readonly #vectors: VectorsTable;
+  readonly #vectorIndex: VectorIndex;
 
   /**
    * Opens the file, makes it where it is missing (mode 0600, with its folders), and leaves the schema in place.
@@ -84,10 +100,14 @@ export class SqliteCheckpointStore implements CheckpointBackend {
     this.#settings = settingsOf(options);
     this.#connection = this.#connect(path, options);
     try {
-      this.#queue = new WriteQueue(this.#connection, this.#settings.busyTimeout);
+      this.#calls = new Calls(this.#connection, this.#settings);
       this.#sessions = new SessionsTable(this.#connection);
       this.#messages = new MessagesTable(this.#connection);
       this.#checkpoints = new CheckpointsTable(this.#connection);
+      this.#entities = new EntitiesTable(this.#connection);
+      this.#facts = new FactsTable(this.#connection);
+      this.#vectors = new VectorsTable(this.#connection);
+      this.#vectorIndex = new VectorIndex(this.#vectors, this.#settings.vectorMemory);
     } catch (error) {
       this.#connection.close();
       throw toStoreError(error, this.#settings.busyTimeout);
@@ -109,13 +129,13 @@ export class SqliteCheckpointStore implements CheckpointBackend {
   /** Begins a session. `createdAt` and `updatedAt` are the same. */
   async createSession(directory: string, options?: SessionOptions): Promise<Session> {
     const session = encodeSession(directory, options);
-    return this.#write((now) => this.#sessions.insert(crypto.randomUUID(), session, now));
+    return this.#calls.write((now) => this.#sessions.insert(crypto.randomUUID(), session, now));
   }
 
   /** `null` for an unknown id. */
   async getSession(sessionId: string): Promise<Session | null> {
     const id = text("sessionId", sessionId);
-    return this.#read(() => this.#sessions.get(id));
+    return this.#calls.read(() => this.#sessions.get(id));
   }
 
   /**
@@ -125,7 +145,7 @@ export class SqliteCheckpointStore implements CheckpointBackend {
    */
   async listSessions(workspaceId?: string): Promise<Session[]> {
     const workspace = optionalText("workspaceId", workspaceId) || null;
-    return this.#read(() => this.#sessions.list(workspace));
+    return this.#calls.read(() => this.#sessions.list(workspace));
   }
 
   /**
@@ -136,7 +156,7 @@ export class SqliteCheckpointStore implements CheckpointBackend {
   async updateSession(sessionId: string, updates: SessionUpdates): Promise<void> {
     const id = text("sessionId", sessionId);
     const encoded = encodeSessionUpdates(updates);
-    return this.#write((now) => {
+    return this.#calls.write((now) => {
       if (!this.#sessions.update(id, encoded, now)) {
         throw new SessionNotFoundError(id);
       }
@@ -146,7 +166,7 @@ export class SqliteCheckpointStore implements CheckpointBackend {
   /** Deletes a session with its messages and checkpoints. An unknown id is no error. */
   async deleteSession(sessionId: string): Promise<void> {
     const id = text("sessionId", sessionId);
-    return this.#write(() => this.#sessions.delete(id));
+    return this.#calls.write(() => this.#sessions.delete(id));
   }
 
   /**
@@ -159,7 +179,7 @@ export class SqliteCheckpointStore implements CheckpointBackend {
    */
   async addMessage(sessionId: string, message: NewMessage): Promise<StoredMessage> {
     const row = encodeMessage(sessionId, message);
-    return this.#write((now) => {
+    return this.#calls.write((now) => {
       const createdAt = this.#sessions.advanceClock(row.session_id, now);
       if (createdAt === undefined) {
         throw new SessionNotFoundError(row.session_id);
@@ -177,7 +197,7 @@ export class SqliteCheckpointStore implements CheckpointBackend {
   async getMessages(sessionId: string, options?: MessagePage): Promise<StoredMessage[]> {
     const id = text("sessionId", sessionId);
     const page = encodeMessagePage(options);
-    return this.#read(() => this.#ofKnownSession(id, this.#messages.list(id, page)));
+    return this.#calls.read(() => this.#ofKnownSession(id, this.#messages.list(id, page)));
   }
 
   /**
@@ -189,7 +209,7 @@ export class SqliteCheckpointStore implements CheckpointBackend {
    */
   async saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint> {
     const row = encodeCheckpoint(checkpoint);
-    return this.#write((now) => {
+    return this.#calls.write((now) => {
       const id = crypto.randomUUID();
       const saved =
         this.#settings.versionConflict === "next"
@@ -205,14 +225,14 @@ export class SqliteCheckpointStore implements CheckpointBackend {
   /** `null` for an unknown id. */
   async getCheckpoint(checkpointId: string): Promise<Checkpoint | null> {
     const id = text("checkpointId", checkpointId);
-    return this.#read(() => this.#checkpoints.get(id));
+    return this.#calls.read(() => this.#checkpoints.get(id));
   }
 
   /** The newest saved checkpoint of a session, in the namespace if one is given; `null` where there is none. */
   async getLatestCheckpoint(sessionId: string, namespace?: string): Promise<Checkpoint | null> {
     const id = text("sessionId", sessionId);
     const page = { namespace: optionalText("namespace", namespace), limit: 1 };
-    return this.#read(() => this.#checkpoints.list(id, page)[0] ?? null);
+    return this.#calls.read(() => this.#checkpoints.list(id, page)[0] ?? null);
   }
 
   /**
@@ -223,7 +243,7 @@ export class SqliteCheckpointStore implements CheckpointBackend {
   async listCheckpoints(sessionId: string, options?: CheckpointPage): Promise<Checkpoint[]> {
     const id = text("sessionId", sessionId);
     const page = encodeCheckpointPage(options);
-    return this.#read(() => this.#ofKnownSession(id, this.#checkpoints.list(id, page)));
+    return this.#calls.read(() => this.#ofKnownSession(id, this.#checkpoints.list(id, page)));
   }
 
   /**
@@ -236,7 +256,7 @@ export class SqliteCheckpointStore implements CheckpointBackend {
   async fork(checkpointId: string, options?: ForkOptions): Promise<Session> {
     const id = text("checkpointId", checkpointId);
     const title = optionalText("options.title", named("options", options).title);
-    return this.#write((now) => {
+    return this.#calls.write((now) => {
       const forkId = crypto.randomUUID();
       if (!this.#sessions.insertFork(forkId, id, title, now)) {
         throw new CheckpointNotFoundError(id);
@@ -247,13 +267,125 @@ export class SqliteCheckpointStore implements CheckpointBackend {
     });
   }
 
+  /** Tells the framework that searches rank by similarity. */
+  readonly hasSemanticSearch = true;
+
+  /**
+   * Saves an entity of a session. `createdAt` and `updatedAt` are the same.
+   *
+   * @throws {SessionNotFoundError}
+   */
+  async saveEntity(entity: NewEntity): Promise<Entity> {
+    const { row, embedding } = encodeEntity(entity);
+    return this.#calls.write((now) => {
+      const saved = this.#entities.insert(crypto.randomUUID(), row, now);
+      if (saved === undefined) {
+        throw new SessionNotFoundError(row.session_id);
+      }
+      this.#vectors.keep("entity", saved.id, embedding);
+      return saved;
+    });
+  }
+
+  /** `null` for an unknown id. */
+  async getEntity(entityId: string): Promise<Entity | null> {
+    const id = text("entityId", entityId);
+    return this.#calls.read(() => this.#entities.get(id));
+  }
+
+  /** Newest first; all given filters apply together. */
+  async listEntities(options?: EntityFilter): Promise<Entity[]> {
+    const filter = encodeEntityFilter(options);
+    return this.#calls.read(() => this.#entities.list(filter));
+  }
+
+  /**
+   * Sets name, type, attributes, relationships, workspaceId and embedding where they are given, and moves `updatedAt`
+   * forward. Attributes and relationships are replaced whole; `null` clears workspaceId and embedding.
+   *
+   * @throws {EntityNotFoundError}
+   */
+  async updateEntity(entityId: string, updates: EntityUpdates): Promise<void> {
+    const id = text("entityId", entityId);
+    const encoded = encodeEntityUpdates(updates);
+    return this.#calls.write((now) => {
+      if (!this.#entities.update(id, encoded, now)) {
+        throw new EntityNotFoundError(id);
+      }
+      this.#vectors.keep("entity", id, encoded.embedding.value);
+    });
+  }
+
+  /** An unknown id is no error. */
+  async deleteEntity(entityId: string): Promise<void> {
+    const id = text("entityId", entityId);
+    return this.#calls.write(() => this.#entities.delete(id));
+  }
+
+  /**
+   * Saves a fact, which outlives the session that it was learned in.
+   *
+   * @throws {SessionNotFoundError} where `sourceSessionId` is given and there is no such session.
+   */
+  async saveFact(fact: NewFact): Promise<Fact> {
+    const { row, embedding } = encodeFact(fact);
+    return this.#calls.write((now) => {
+      if (row.source_session_id !== null && !this.#sessions.has(row.source_session_id)) {
+        throw new SessionNotFoundError(row.source_session_id);
+      }
+      const saved = this.#facts.insert(crypto.randomUUID(), row, now);
+      this.#vectors.keep("fact", saved.id, embedding);
+      return saved;
+    });
+  }
+
+  /** `null` for an unknown id. */
+  async getFact(factId: string): Promise<Fact | null> {
+    const id = text("factId", factId);
+    return this.#calls.read(() => this.#facts.get(id));
+  }
+
+  /** Newest first; all given filters apply together. */
+  async listFacts(options?: FactFilter): Promise<Fact[]> {
+    const filter = encodeFactFilter(options);
+    return this.#calls.read(() => this.#facts.list(filter));
+  }
+
+  /** An unknown id is no error. */
+  async deleteFact(factId: string): Promise<void> {
+    const id = text("factId", factId);
+    return this.#calls.write(() => this.#facts.delete(id));
+  }
+
+  /**
+   * The entities whose embeddings are most similar to the given one (cosine), best first, among equals the newest first.
+   * Exact. Embeddings with another number of dimensions are left out as long as there is one that can be compared.
+   *
+   * @param embedding Finite numbers, at least one.
+   * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
+   */
+  async searchEntitiesSemantic(embedding: number[], options?: EntitySearch): Promise<Entity[]> {
+    const query = encodeVectorQuery(embedding, options, encodeEntitySearch(options));
+    return this.#search(query, (revision) => this.#entities.ofVector(revision), toEntity);
+  }
+
+  /**
+   * The same for facts.
+   *
+   * @param embedding Finite numbers, at least one.
+   * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
+   */
+  async searchFactsSemantic(embedding: number[], options?: SemanticSearch): Promise<Fact[]> {
+    const query = encodeVectorQuery(embedding, options, encodeFactSearch(options));
+    return this.#search(query, (revision) => this.#facts.ofVector(revision), toFact);
+  }
+
   /**
    * Waits for every call made before it, and closes the file (not a host's Database). Calls made after it reject with
    * StoreClosedError. Calling it again waits for the same.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#closeAfterCalls();
-    return this.#closing;
+    return this.#calls.close();
   }
 
   /** `await using store = new SqliteCheckpointStore(path)` closes it at the end of the block. */
@@ -261,41 +393,26 @@ export class SqliteCheckpointStore implements CheckpointBackend {
     return this.close();
   }
 
-  async #closeAfterCalls(): Promise<void> {
-    await this.#queue.drained();
-    await Promise.allSettled(this.#reads);
-    this.#connection.close();
+  async #search<T>(query: VectorQuery, find: FindSubject, map: (row: Row) => T): Promise<T[]> {
+    const rows = await this.#calls.read(() => this.#vectorIndex.search(query, find));
+    this.#keepMissingUnits();
+    return rows.map(map);
   }
 
-  async #write<T>(write: (now: number) => T): Promise<T> {
-    this.#refuseClosed();
-    if (this.#settings.readonly) {
-      throw new StoreReadonlyError("it was opened with readonly: true. Open it without to write.");
-    }
-    return this.#queue.enqueue(() => write(this.#settings.clock()));
-  }
-
-  async #read<T>(read: () => T): Promise<T> {
-    this.#refuseClosed();
-    const result = this.#readAfterWrites(read);
-    this.#reads.add(result);
-    try {
-      return await result;
-    } finally {
-      this.#reads.delete(result);
-    }
-  }
-
-  async #readAfterWrites<T>(read: () => T): Promise<T> {
-    if (!this.#queue.isIdle) {
-      await this.#queue.settled();
-    }
-    return retryWhileBusy(read, this.#settings.busyTimeout);
-  }
-
-  #refuseClosed(): void {
-    if (this.#closing !== undefined) {
-      throw new StoreClosedError();
+  /**
+   * What a search had to read from JSON is kept in its binary form for the next one that begins anew. Should that fail,
+   * nothing is lost: it is read from JSON again.
+   */
+  #keepMissingUnits(): void {
+    const missing = this.#vectorIndex.takeMissingUnits();
+    if (missing.length > 0) {
+      this.#calls
+        .write(() => {
+          for (const { revision, unit } of missing) {
+            this.#vectors.setUnit(revision, unit);
+          }
+        })
+        .catch(() => {});
     }
   }
 

@@ -162,3 +162,112 @@ export interface CheckpointStore {
 export interface CheckpointBackend extends CheckpointStore {
   saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint>;
 }
+
+/** A typed edge from one entity to another. */
+export interface Relationship {
+  targetId: string;
+  type: string;
+}
+
+/** Something an agent remembers: a person, a host, a project. */
+export interface Entity {
+  /** A UUID, chosen by the store. */
+  id: string;
+  /** Deleted with its session. */
+  sessionId: string;
+  name: string;
+  type: string;
+  attributes: Record<string, unknown>;
+  relationships: Relationship[];
+  createdAt: number;
+  updatedAt: number;
+  workspaceId?: string;
+  embedding?: number[];
+}
+
+/** An entity as it is handed to {@link MemoryStore.saveEntity}. */
+export type NewEntity = Omit<Entity, "id" | "createdAt" | "updatedAt">;
+
+/**
+ * What {@link MemoryStore.updateEntity} takes. Absent or `undefined` keeps a field; `null` clears workspaceId and
+ * embedding. `id`, `sessionId`, `createdAt` and `updatedAt` are accepted and ignored.
+ */
+export interface EntityUpdates {
+  name?: string | undefined;
+  type?: string | undefined;
+  /** Replaced whole. */
+  attributes?: Record<string, unknown> | undefined;
+  /** Replaced whole. */
+  relationships?: Relationship[] | undefined;
+  workspaceId?: string | null | undefined;
+  embedding?: number[] | null | undefined;
+  id?: string | undefined;
+  sessionId?: string | undefined;
+  createdAt?: number | undefined;
+  updatedAt?: number | undefined;
+}
+
+/** Which entities to list: all given filters apply together. */
+export interface EntityFilter {
+  sessionId?: string | undefined;
+  workspaceId?: string | undefined;
+  type?: string | undefined;
+  /** The newest so many. 0 or absent: all. */
+  limit?: number | undefined;
+}
+
+/** Something an agent holds to be true, across sessions. */
+export interface Fact {
+  /** A UUID, chosen by the store. */
+  id: string;
+  content: string;
+  /** From 0 to 1. */
+  confidence: number;
+  createdAt: number;
+  workspaceId?: string;
+  /** Where it was learned; lost when that session is deleted, while the fact stays. */
+  sourceSessionId?: string;
+  embedding?: number[];
+}
+
+/** A fact as it is handed to {@link MemoryStore.saveFact}. */
+export type NewFact = Omit<Fact, "id" | "createdAt">;
+
+/** Which facts to list: all given filters apply together. */
+export interface FactFilter {
+  workspaceId?: string | undefined;
+  /** Only facts with at least this confidence. */
+  minConfidence?: number | undefined;
+  /** The newest so many. 0 or absent: all. */
+  limit?: number | undefined;
+}
+
+/** How a semantic search ranks and what it leaves out. */
+export interface SemanticSearch {
+  workspaceId?: string | undefined;
+  /** The least cosine similarity, from -1 to 1. Default: 0. */
+  threshold?: number | undefined;
+  /** At most so many results. Default: 10. */
+  topK?: number | undefined;
+}
+
+export interface EntitySearch extends SemanticSearch {
+  sessionId?: string | undefined;
+}
+
+/** What an agent's memory takes as `store`. */
+export interface MemoryStore extends CheckpointBackend {
+  /** Whether the two searches below rank by similarity: true here. */
+  hasSemanticSearch: boolean;
+  saveEntity(entity: NewEntity): Promise<Entity>;
+  getEntity(entityId: string): Promise<Entity | null>;
+  listEntities(options: EntityFilter): Promise<Entity[]>;
+  updateEntity(entityId: string, updates: EntityUpdates): Promise<void>;
+  deleteEntity(entityId: string): Promise<void>;
+  saveFact(fact: NewFact): Promise<Fact>;
+  getFact(factId: string): Promise<Fact | null>;
+  listFacts(options: FactFilter): Promise<Fact[]>;
+  deleteFact(factId: string): Promise<void>;
+  searchEntitiesSemantic(embedding: number[], options?: EntitySearch): Promise<Entity[]>;
+  searchFactsSemantic(embedding: number[], options?: SemanticSearch): Promise<Fact[]>;
+}

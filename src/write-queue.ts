@@ -10,6 +10,7 @@
 import { delayBeforeRetry } from "./busy-retry.js";
 import type { Connection, Statements } from "./connection.js";
 import { HostTransactionError, OutcomeUnknownError, StoreBusyError } from "./errors.js";
+import { nextTurn } from "./event-loop.js";
 import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
 
 /** IMMEDIATE takes the write lock first: a transaction that reads before it writes can fail with no way to wait. */
@@ -223,11 +224,4 @@ export class WriteQueue {
       read.resume();
     }
   }
-}
-
-/** After the callbacks and microtasks of this turn: whatever they call joins the transaction. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

@@ -35,6 +35,14 @@ export class ColumnReader {
     return row[column] === null ? undefined : this.integer(row, column);
   }
 
+  real(row: Row, column: string): number {
+    const value = row[column];
+    if (typeof value !== "number") {
+      throw this.#corruption(row, column, `must be a number, not ${describe(value)}`);
+    }
+    return value;
+  }
+
   oneOf<T extends string>(row: Row, column: string, allowed: readonly T[]): T {
     const value = row[column];
     const found = allowed.find((candidate) => candidate === value);

@@ -10,7 +10,7 @@ const FOLDER = join(import.meta.dir, "..", "fixtures", "framework-traces");
 
 /** Recorded runs that are not replayed yet. */
 const NOT_YET = new Set<string>();
-NOT_YET.add("agent-memory"); // needs the entity and fact methods: delete this line once the store has them
+
 
 const scenarios = readdirSync(FOLDER)
   .filter((file) => file.endsWith(".jsonl"))

@@ -1,0 +1,69 @@
+/**
+ * The gate that every call passes: writes go to the write queue, reads wait for the writes called before them, and
+ * nothing passes once the store is closed.
+ */
+import { retryWhileBusy } from "./busy-retry.js";
+import type { Connection } from "./connection.js";
+import { StoreClosedError, StoreReadonlyError } from "./errors.js";
+import type { StoreSettings } from "./options.js";
+import { WriteQueue } from "./write-queue.js";
+
+export class Calls {
+  readonly #connection: Connection;
+  readonly #settings: StoreSettings;
+  readonly #queue: WriteQueue;
+  readonly #reads = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  constructor(connection: Connection, settings: StoreSettings) {
+    this.#connection = connection;
+    this.#settings = settings;
+    this.#queue = new WriteQueue(connection, settings.busyTimeout);
+  }
+
+  /** Runs `write` in a transaction with the time it is run at, and resolves with what it returns after the commit. */
+  async write<T>(write: (now: number) => T): Promise<T> {
+    this.#refuseClosed();
+    if (this.#settings.readonly) {
+      throw new StoreReadonlyError("it was opened with readonly: true. Open it without to write.");
+    }
+    return this.#queue.enqueue(() => write(this.#settings.clock()));
+  }
+
+  /** Runs `read` when every write called before is settled; at once, within this call, where there is none. */
+  async read<T>(read: () => T | Promise<T>): Promise<T> {
+    this.#refuseClosed();
+    const result = this.#readAfterWrites(read);
+    this.#reads.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#reads.delete(result);
+    }
+  }
+
+  /** Waits for every call made before, then closes the connection. Calling it again waits for the same. */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeAfterCalls();
+    return this.#closing;
+  }
+
+  async #readAfterWrites<T>(read: () => T | Promise<T>): Promise<T> {
+    if (!this.#queue.isIdle) {
+      await this.#queue.settled();
+    }
+    return retryWhileBusy(read, this.#settings.busyTimeout);
+  }
+
+  async #closeAfterCalls(): Promise<void> {
+    await this.#queue.drained();
+    await Promise.allSettled(this.#reads);
+    this.#connection.close();
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing !== undefined) {
+      throw new StoreClosedError();
+    }
+  }
+}

@@ -1,0 +1,274 @@
+/** The table `entities`: its statements, what they take, and the mapper from row to {@link Entity}. */
+import {
+  limit,
+  options as named,
+  optionalText,
+  optionalVector,
+  required,
+  structured,
+  text,
+} from "../arguments.js";
+import type { Connection, Row, Statements } from "../connection.js";
+import { embedding, record, relationships } from "../shapes.js";
+import type { Entity } from "../types.js";
+import { ColumnReader } from "./columns.js";
+import { type EncodedEmbedding, encodeEmbedding, type VectorFilter, type VectorSubject } from "./vectors.js";
+
+const COLUMNS =
+  "id, session_id, workspace_id, name, type, attributes, relationships, created_at, updated_at, embedding";
+
+// "Newest" is by insertion, which a rowid is, and which times follow: no entity is older than the one before it.
+// The filters that no index is chosen for are left open by NULL.
+export const ENTITIES_SQL = {
+  insert: `
+    INSERT INTO entities (${COLUMNS})
+    SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, time.now, time.now, ?8
+    FROM sessions
+    JOIN (
+      SELECT max(?9, coalesce((SELECT created_at FROM entities ORDER BY rowid DESC LIMIT 1), 0)) AS now
+    ) AS time
+    WHERE id = ?2
+    RETURNING created_at`,
+
+  select: `
+    SELECT ${COLUMNS}
+    FROM entities
+    WHERE id = ?1`,
+
+  list: `
+    SELECT ${COLUMNS}
+    FROM entities
+    ORDER BY rowid DESC
+    LIMIT ?4`,
+
+  listOfSession: `
+    SELECT ${COLUMNS}
+    FROM entities
+    WHERE session_id = ?1
+      AND (?2 IS NULL OR workspace_id = ?2)
+      AND (?3 IS NULL OR type = ?3)
+    ORDER BY rowid DESC
+    LIMIT ?4`,
+
+  listOfWorkspace: `
+    SELECT ${COLUMNS}
+    FROM entities
+    WHERE workspace_id = ?2
+      AND (?3 IS NULL OR type = ?3)
+    ORDER BY rowid DESC
+    LIMIT ?4`,
+
+  listOfType: `
+    SELECT ${COLUMNS}
+    FROM entities
+    WHERE type = ?3
+    ORDER BY rowid DESC
+    LIMIT ?4`,
+
+  // A flag before each value that can be cleared tells "set to NULL" from "keep".
+  update: `
+    UPDATE entities
+    SET
+      name = coalesce(?2, name),
+      type = coalesce(?3, type),
+      attributes = coalesce(?4, attributes),
+      relationships = coalesce(?5, relationships),
+      workspace_id = CASE WHEN ?6 THEN ?7 ELSE workspace_id END,
+      embedding = CASE WHEN ?8 THEN ?9 ELSE embedding END,
+      updated_at = max(?10, updated_at + 1)
+    WHERE id = ?1`,
+
+  delete: `
+    DELETE FROM entities
+    WHERE id = ?1`,
+
+  ofVector: `
+    SELECT entities.rowid AS insertion, entities.*
+    FROM checkpoint_sqlite_vectors AS vector
+    JOIN entities ON entities.id = vector.id
+    WHERE vector.revision = ?1
+      AND vector.owner = 'entity'`,
+};
+
+/** A row to be, without what the store adds. */
+export interface NewEntityRow {
+  session_id: string;
+  workspace_id: string | null;
+  name: string;
+  type: string;
+  attributes: string;
+  relationships: string;
+  embedding: string | null;
+}
+
+/** `null` keeps what cannot be cleared. */
+export interface EncodedEntityUpdates {
+  name: string | null;
+  type: string | null;
+  attributes: string | null;
+  relationships: string | null;
+  workspaceId: { isGiven: boolean; value: string | null };
+  embedding: { isGiven: boolean; value: EncodedEmbedding | null };
+}
+
+export interface EncodedEntityFilter {
+  sessionId: string | null;
+  workspaceId: string | null;
+  type: string | null;
+  /** -1: all. */
+  limit: number;
+}
+
+export function encodeEntity(entity: unknown): { row: NewEntityRow; embedding: EncodedEmbedding | null } {
+  const given = required("entity", entity);
+  const encoded = encodeEmbedding(optionalVector("entity.embedding", given.embedding));
+  return {
+    row: {
+      session_id: text("entity.sessionId", given.sessionId),
+      workspace_id: optionalText("entity.workspaceId", given.workspaceId),
+      name: text("entity.name", given.name),
+      type: text("entity.type", given.type),
+      attributes: structured("entity.attributes", given.attributes ?? {}, record),
+      relationships: structured("entity.relationships", given.relationships ?? [], relationships),
+      embedding: encoded?.text ?? null,
+    },
+    embedding: encoded,
+  };
+}
+
+export function encodeEntityUpdates(updates: unknown): EncodedEntityUpdates {
+  const given = required("updates", updates);
+  const kept = <T>(value: unknown, encode: (value: unknown) => T) =>
+    value === undefined ? null : encode(value);
+  return {
+    name: kept(given.name, (name) => text("updates.name", name)),
+    type: kept(given.type, (type) => text("updates.type", type)),
+    attributes: kept(given.attributes, (value) => structured("updates.attributes", value, record)),
+    relationships: kept(given.relationships, (value) =>
+      structured("updates.relationships", value, relationships),
+    ),
+    workspaceId: {
+      isGiven: given.workspaceId !== undefined,
+      value: optionalText("updates.workspaceId", given.workspaceId),
+    },
+    embedding: {
+      isGiven: given.embedding !== undefined,
+      value: encodeEmbedding(optionalVector("updates.embedding", given.embedding)),
+    },
+  };
+}
+
+export function encodeEntityFilter(options: unknown): EncodedEntityFilter {
+  const given = named("options", options);
+  return {
+    sessionId: optionalText("options.sessionId", given.sessionId),
+    workspaceId: optionalText("options.workspaceId", given.workspaceId),
+    type: optionalText("options.type", given.type),
+    limit: limit("options.limit", given.limit),
+  };
+}
+
+export function encodeEntitySearch(options: unknown): VectorFilter {
+  const { sessionId, workspaceId } = encodeEntityFilter(options);
+  return { owner: "entity", sessionId, workspaceId };
+}
+
+const column = new ColumnReader("entities");
+
+export function toEntity(row: Row): Entity {
+  const entity: Entity = {
+    id: column.text(row, "id"),
+    sessionId: column.text(row, "session_id"),
+    name: column.text(row, "name"),
+    type: column.text(row, "type"),
+    attributes: column.optionalStructured(row, "attributes", record) ?? {},
+    relationships: column.optionalStructured(row, "relationships", relationships) ?? [],
+    createdAt: column.integer(row, "created_at"),
+    updatedAt: column.integer(row, "updated_at"),
+  };
+  const workspaceId = column.optionalText(row, "workspace_id");
+  if (workspaceId !== undefined) {
+    entity.workspaceId = workspaceId;
+  }
+  const vector = column.optionalStructured(row, "embedding", embedding);
+  if (vector !== undefined) {
+    entity.embedding = vector;
+  }
+  return entity;
+}
+
+export class EntitiesTable {
+  readonly #statements: Statements<keyof typeof ENTITIES_SQL>;
+
+  constructor(connection: Connection) {
+    this.#statements = connection.prepareAll(ENTITIES_SQL);
+  }
+
+  /** `undefined`: no such session. */
+  insert(id: string, entity: NewEntityRow, now: number): Entity | undefined {
+    const row = this.#statements.insert.get(
+      id,
+      entity.session_id,
+      entity.workspace_id,
+      entity.name,
+      entity.type,
+      entity.attributes,
+      entity.relationships,
+      entity.embedding,
+      now,
+    );
+    return row === null
+      ? undefined
+      : toEntity({ ...entity, id, created_at: row.created_at, updated_at: row.created_at });
+  }
+
+  get(id: string): Entity | null {
+    const row = this.#statements.select.get(id);
+    return row === null ? null : toEntity(row);
+  }
+
+  /** Newest first. */
+  list({ sessionId, workspaceId, type, limit: count }: EncodedEntityFilter): Entity[] {
+    const statement =
+      sessionId !== null
+        ? this.#statements.listOfSession
+        : workspaceId !== null
+          ? this.#statements.listOfWorkspace
+          : type !== null
+            ? this.#statements.listOfType
+            : this.#statements.list;
+    return statement.all(sessionId, workspaceId, type, count).map(toEntity);
+  }
+
+  /** Returns whether there is such an entity. */
+  update(id: string, updates: EncodedEntityUpdates, now: number): boolean {
+    const { changes } = this.#statements.update.run(
+      id,
+      updates.name,
+      updates.type,
+      updates.attributes,
+      updates.relationships,
+      updates.workspaceId.isGiven,
+      updates.workspaceId.value,
+      updates.embedding.isGiven,
+      updates.embedding.value?.text ?? null,
+      now,
+    );
+    return changes > 0;
+  }
+
+  delete(id: string): void {
+    this.#statements.delete.run(id);
+  }
+
+  ofVector(revision: number): VectorSubject | undefined {
+    const row = this.#statements.ofVector.get(revision);
+    return row === null
+      ? undefined
+      : {
+          row,
+          embedding: column.structured(row, "embedding", embedding),
+          insertion: column.integer(row, "insertion"),
+        };
+  }
+}

@@ -1,0 +1,177 @@
+/** The table `facts`: its statements, what they take, and the mapper from row to {@link Fact}. */
+import {
+  fraction,
+  limit,
+  options as named,
+  optionalFraction,
+  optionalText,
+  optionalVector,
+  required,
+  text,
+} from "../arguments.js";
+import type { Connection, Row, Statements } from "../connection.js";
+import { embedding } from "../shapes.js";
+import type { Fact } from "../types.js";
+import { ColumnReader } from "./columns.js";
+import { type EncodedEmbedding, encodeEmbedding, type VectorFilter, type VectorSubject } from "./vectors.js";
+
+const COLUMNS = "id, workspace_id, content, confidence, source_session_id, created_at, embedding";
+
+// "Newest" is by insertion, as with entities. The unary plus keeps the planner from an index on confidence, whose
+// rows would have to be sorted.
+export const FACTS_SQL = {
+  insert: `
+    INSERT INTO facts (${COLUMNS})
+    VALUES (
+      ?1, ?2, ?3, ?4, ?5,
+      max(?6, coalesce((SELECT created_at FROM facts ORDER BY rowid DESC LIMIT 1), 0)),
+      ?7
+    )
+    RETURNING created_at`,
+
+  select: `
+    SELECT ${COLUMNS}
+    FROM facts
+    WHERE id = ?1`,
+
+  list: `
+    SELECT ${COLUMNS}
+    FROM facts
+    WHERE (?2 IS NULL OR +confidence >= ?2)
+    ORDER BY rowid DESC
+    LIMIT ?3`,
+
+  listOfWorkspace: `
+    SELECT ${COLUMNS}
+    FROM facts
+    WHERE workspace_id = ?1
+      AND (?2 IS NULL OR +confidence >= ?2)
+    ORDER BY rowid DESC
+    LIMIT ?3`,
+
+  delete: `
+    DELETE FROM facts
+    WHERE id = ?1`,
+
+  ofVector: `
+    SELECT facts.rowid AS insertion, facts.*
+    FROM checkpoint_sqlite_vectors AS vector
+    JOIN facts ON facts.id = vector.id
+    WHERE vector.revision = ?1
+      AND vector.owner = 'fact'`,
+};
+
+/** A row to be, without what the store adds. */
+export interface NewFactRow {
+  workspace_id: string | null;
+  content: string;
+  confidence: number;
+  source_session_id: string | null;
+  embedding: string | null;
+}
+
+export interface EncodedFactFilter {
+  workspaceId: string | null;
+  minConfidence: number | null;
+  /** -1: all. */
+  limit: number;
+}
+
+export function encodeFact(fact: unknown): { row: NewFactRow; embedding: EncodedEmbedding | null } {
+  const given = required("fact", fact);
+  const encoded = encodeEmbedding(optionalVector("fact.embedding", given.embedding));
+  return {
+    row: {
+      workspace_id: optionalText("fact.workspaceId", given.workspaceId),
+      content: text("fact.content", given.content),
+      confidence: fraction("fact.confidence", given.confidence),
+      source_session_id: optionalText("fact.sourceSessionId", given.sourceSessionId),
+      embedding: encoded?.text ?? null,
+    },
+    embedding: encoded,
+  };
+}
+
+export function encodeFactFilter(options: unknown): EncodedFactFilter {
+  const given = named("options", options);
+  return {
+    workspaceId: optionalText("options.workspaceId", given.workspaceId),
+    minConfidence: optionalFraction("options.minConfidence", given.minConfidence),
+    limit: limit("options.limit", given.limit),
+  };
+}
+
+export function encodeFactSearch(options: unknown): VectorFilter {
+  return { owner: "fact", sessionId: null, workspaceId: encodeFactFilter(options).workspaceId };
+}
+
+const column = new ColumnReader("facts");
+
+export function toFact(row: Row): Fact {
+  const fact: Fact = {
+    id: column.text(row, "id"),
+    content: column.text(row, "content"),
+    confidence: column.real(row, "confidence"),
+    createdAt: column.integer(row, "created_at"),
+  };
+  const workspaceId = column.optionalText(row, "workspace_id");
+  if (workspaceId !== undefined) {
+    fact.workspaceId = workspaceId;
+  }
+  const sourceSessionId = column.optionalText(row, "source_session_id");
+  if (sourceSessionId !== undefined) {
+    fact.sourceSessionId = sourceSessionId;
+  }
+  const vector = column.optionalStructured(row, "embedding", embedding);
+  if (vector !== undefined) {
+    fact.embedding = vector;
+  }
+  return fact;
+}
+
+export class FactsTable {
+  readonly #statements: Statements<keyof typeof FACTS_SQL>;
+
+  constructor(connection: Connection) {
+    this.#statements = connection.prepareAll(FACTS_SQL);
+  }
+
+  insert(id: string, fact: NewFactRow, now: number): Fact {
+    const row = this.#statements.insert.get(
+      id,
+      fact.workspace_id,
+      fact.content,
+      fact.confidence,
+      fact.source_session_id,
+      now,
+      fact.embedding,
+    );
+    return toFact({ ...fact, id, created_at: row?.created_at });
+  }
+
+  get(id: string): Fact | null {
+    const row = this.#statements.select.get(id);
+    return row === null ? null : toFact(row);
+  }
+
+  /** Newest first. */
+  list({ workspaceId, minConfidence, limit: count }: EncodedFactFilter): Fact[] {
+    const statement = workspaceId === null ? this.#statements.list : this.#statements.listOfWorkspace;
+    return statement.all(workspaceId, minConfidence, count).map(toFact);
+  }
+
+  delete(id: string): void {
+    this.#statements.delete.run(id);
+  }
+
+  ofVector(revision: number): VectorSubject | undefined {
+    const row = this.#statements.ofVector.get(revision);
+    return row === null
+      ? undefined
+      : {
+          row,
+          embedding: column.structured(row, "embedding", embedding),
+          insertion: column.integer(row, "insertion"),
+        };
+  }
+}

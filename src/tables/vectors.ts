@@ -1,0 +1,233 @@
+/**
+ * The table `checkpoint_sqlite_vectors`: the binary form of every embedding of an entity or fact.
+ *
+ * Triggers make its rows (see schema.ts): a `unit` is NULL where the embedding was written by somebody else, 0.2.3
+ * among them, and has not been read since.
+ */
+import { finiteNumber, options as named, nonNegativeInteger, vector } from "../arguments.js";
+import type { Connection, Row, Statements } from "../connection.js";
+import { embedding } from "../shapes.js";
+import { unitOf } from "../vectors/cosine.js";
+import { ColumnReader } from "./columns.js";
+
+/** Whose embedding a vector is. */
+export type VectorOwner = "entity" | "fact";
+
+export const VECTORS_SQL = {
+  state: `
+    SELECT
+      (SELECT max(revision) FROM checkpoint_sqlite_vectors) AS newest,
+      deletions
+    FROM checkpoint_sqlite_vector_deletions`,
+
+  page: `
+    SELECT revision, owner, id, unit
+    FROM checkpoint_sqlite_vectors
+    WHERE revision > ?1
+    ORDER BY revision
+    LIMIT ?2`,
+
+  at: `
+    SELECT revision, owner, id, unit
+    FROM checkpoint_sqlite_vectors
+    WHERE revision = ?1`,
+
+  // The smallest index holds every revision.
+  revisions: `
+    SELECT revision
+    FROM checkpoint_sqlite_vectors`,
+
+  revisionsOfSession: `
+    SELECT revision
+    FROM checkpoint_sqlite_vectors
+    WHERE owner = ?1
+      AND session_id = ?2
+      AND (?3 IS NULL OR workspace_id = ?3)`,
+
+  revisionsOfWorkspace: `
+    SELECT revision
+    FROM checkpoint_sqlite_vectors
+    WHERE owner = ?1
+      AND workspace_id = ?2`,
+
+  embeddingOfEntity: `
+    SELECT id, embedding
+    FROM entities
+    WHERE id = ?1`,
+
+  embeddingOfFact: `
+    SELECT id, embedding
+    FROM facts
+    WHERE id = ?1`,
+
+  setUnit: `
+    UPDATE checkpoint_sqlite_vectors
+    SET unit = ?2
+    WHERE revision = ?1`,
+
+  setUnitOf: `
+    UPDATE checkpoint_sqlite_vectors
+    SET unit = ?3
+    WHERE owner = ?1
+      AND id = ?2`,
+};
+
+/** Which vectors a search looks at; all given filters apply together. */
+export interface VectorFilter {
+  owner: VectorOwner;
+  sessionId: string | null;
+  workspaceId: string | null;
+}
+
+/** A search, with its defaults filled in. */
+export interface VectorQuery extends VectorFilter {
+  embedding: readonly number[];
+  /** The least similarity. */
+  threshold: number;
+  topK: number;
+}
+
+export interface VectorRow {
+  revision: number;
+  owner: VectorOwner;
+  id: string;
+  /** `null`: to be read from the embedding. */
+  unit: Float32Array | null;
+}
+
+/** What a store compares to know whether it has seen everything. */
+export interface VectorsState {
+  /** 0 where there are none. */
+  newest: number;
+  deletions: number;
+}
+
+/** The row that a vector belongs to. */
+export interface VectorSubject {
+  row: Row;
+  embedding: readonly number[];
+  /** Grows with every row of the table. */
+  insertion: number;
+}
+
+/** An embedding as its column holds it, and as searches compare it. */
+export interface EncodedEmbedding {
+  text: string;
+  unit: Float64Array;
+}
+
+/** Every float64 comes back bit for bit from its shortest decimal text, which 0.2.3 reads too; JSON.stringify would lose -0. */
+export function encodeEmbedding(numbers: readonly number[] | null): EncodedEmbedding | null {
+  if (numbers === null) {
+    return null;
+  }
+  const texts = numbers.map((number) => (Object.is(number, -0) ? "-0" : String(number)));
+  return { text: `[${texts.join(",")}]`, unit: unitOf(numbers) };
+}
+
+const DEFAULT_THRESHOLD = 0;
+const DEFAULT_TOP_K = 10;
+
+export function encodeVectorQuery(embedding: unknown, options: unknown, filter: VectorFilter): VectorQuery {
+  const given = named("options", options);
+  return {
+    ...filter,
+    embedding: [...vector("embedding", embedding)],
+    threshold: finiteNumber("options.threshold", given.threshold ?? DEFAULT_THRESHOLD),
+    topK: nonNegativeInteger("options.topK", given.topK ?? DEFAULT_TOP_K),
+  };
+}
+
+const OWNERS: readonly VectorOwner[] = ["entity", "fact"];
+const column = new ColumnReader("checkpoint_sqlite_vectors");
+const entityColumn = new ColumnReader("entities");
+const factColumn = new ColumnReader("facts");
+
+export function toVectorRow(row: Row): VectorRow {
+  return {
+    revision: column.integer(row, "revision"),
+    owner: column.oneOf(row, "owner", OWNERS),
+    id: column.text(row, "id"),
+    unit: unitOfBytes(row.unit),
+  };
+}
+
+/** The bytes of float32 numbers, little-endian as on every machine that Bun runs on. What is damaged is read anew. */
+function unitOfBytes(bytes: unknown): Float32Array | null {
+  if (
+    !(bytes instanceof Uint8Array) ||
+    bytes.length === 0 ||
+    bytes.length % Float32Array.BYTES_PER_ELEMENT > 0
+  ) {
+    return null;
+  }
+  return new Float32Array(bytes.slice().buffer);
+}
+
+function bytesOfUnit(unit: Float64Array): Uint8Array {
+  return new Uint8Array(Float32Array.from(unit).buffer);
+}
+
+export class VectorsTable {
+  readonly #statements: Statements<keyof typeof VECTORS_SQL>;
+
+  constructor(connection: Connection) {
+    this.#statements = connection.prepareAll(VECTORS_SQL);
+  }
+
+  state(): VectorsState {
+    const row = this.#statements.state.get();
+    return { newest: Number(row?.newest ?? 0), deletions: Number(row?.deletions ?? 0) };
+  }
+
+  /** In the order of the revisions. */
+  page(after: number, limit: number): VectorRow[] {
+    return this.#statements.page.all(after, limit).map(toVectorRow);
+  }
+
+  at(revision: number): VectorRow | undefined {
+    const row = this.#statements.at.get(revision);
+    return row === null ? undefined : toVectorRow(row);
+  }
+
+  revisions(): number[] {
+    return this.#statements.revisions.values().map(firstNumber);
+  }
+
+  /** `undefined`: the filter lets all of the owner's vectors through. */
+  revisionsOf(filter: VectorFilter): number[] | undefined {
+    const { owner, sessionId, workspaceId } = filter;
+    if (sessionId !== null) {
+      return this.#statements.revisionsOfSession.values(owner, sessionId, workspaceId).map(firstNumber);
+    }
+    if (workspaceId !== null) {
+      return this.#statements.revisionsOfWorkspace.values(owner, workspaceId).map(firstNumber);
+    }
+    return undefined;
+  }
+
+  /** The embedding as its owner's row holds it; `undefined` where it is gone. */
+  embeddingOf(owner: VectorOwner, id: string): number[] | undefined {
+    if (owner === "entity") {
+      const row = this.#statements.embeddingOfEntity.get(id);
+      return row === null ? undefined : entityColumn.optionalStructured(row, "embedding", embedding);
+    }
+    const row = this.#statements.embeddingOfFact.get(id);
+    return row === null ? undefined : factColumn.optionalStructured(row, "embedding", embedding);
+  }
+
+  setUnit(revision: number, unit: Float64Array): void {
+    this.#statements.setUnit.run(revision, bytesOfUnit(unit));
+  }
+
+  /** Fills in the row that a trigger has just made. */
+  keep(owner: VectorOwner, id: string, encoded: EncodedEmbedding | null): void {
+    if (encoded !== null) {
+      this.#statements.setUnitOf.run(owner, id, bytesOfUnit(encoded.unit));
+    }
+  }
+}
+
+function firstNumber(row: readonly unknown[]): number {
+  return Number(row[0]);
+}

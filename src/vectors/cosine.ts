@@ -1,0 +1,77 @@
+/**
+ * Cosine similarity: exact in float64 for what is returned, and of unit vectors in float32 for finding it.
+ */
+
+/**
+ * How far the similarity of a float64 query and a float32 unit vector can be from the exact one: each rounded
+ * component is off by at most 2^-24 of itself, and so their sum of products by at most 2^-24 (6e-8) for unit vectors.
+ */
+export const LARGEST_ERROR = 1e-7;
+
+/** From -1 to 1, up to rounding; 0 where either vector is zero. */
+export function cosine(a: readonly number[], b: readonly number[]): number {
+  const product = dot(a, b);
+  const lengths = lengthOf(a) * lengthOf(b);
+  if (Number.isFinite(product) && Number.isFinite(lengths) && lengths > Number.MIN_VALUE / Number.EPSILON) {
+    return product / lengths;
+  }
+  return cosineOfExtremes(a, b);
+}
+
+/** The vector of length 1 in the same direction; zeros for a zero vector. */
+export function unitOf(vector: readonly number[]): Float64Array {
+  const scaled = scaledToOne(vector);
+  const length = lengthOf(scaled);
+  return Float64Array.from(scaled, (component) => (length === 0 ? 0 : component / length));
+}
+
+/**
+ * The similarity of a unit query and the unit vector that begins at `offset`, which must be wholly inside.
+ *
+ * The one hot loop of a search. Four sums run side by side in the processor; the casts stand for a check of every
+ * index (`?? 0`) that made it five times slower.
+ */
+export function dotAt(query: Float64Array, vectors: Float32Array, offset: number): number {
+  const dimensions = query.length;
+  let sum0 = 0;
+  let sum1 = 0;
+  let sum2 = 0;
+  let sum3 = 0;
+  let index = 0;
+  for (; index + 3 < dimensions; index += 4) {
+    sum0 += (query[index] as number) * (vectors[offset + index] as number);
+    sum1 += (query[index + 1] as number) * (vectors[offset + index + 1] as number);
+    sum2 += (query[index + 2] as number) * (vectors[offset + index + 2] as number);
+    sum3 += (query[index + 3] as number) * (vectors[offset + index + 3] as number);
+  }
+  for (; index < dimensions; index++) {
+    sum0 += (query[index] as number) * (vectors[offset + index] as number);
+  }
+  return sum0 + sum1 + sum2 + sum3;
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  let sum = 0;
+  for (let index = 0; index < a.length; index++) {
+    sum += (a[index] ?? 0) * (b[index] ?? 0);
+  }
+  return sum;
+}
+
+function lengthOf(vector: readonly number[]): number {
+  return Math.sqrt(dot(vector, vector));
+}
+
+/** Squares of very large or very small components leave the range of a double. */
+function cosineOfExtremes(a: readonly number[], b: readonly number[]): number {
+  const scaledA = scaledToOne(a);
+  const scaledB = scaledToOne(b);
+  const lengths = lengthOf(scaledA) * lengthOf(scaledB);
+  return lengths === 0 ? 0 : dot(scaledA, scaledB) / lengths;
+}
+
+/** The same direction, with a largest component of 1 (or -1); a zero vector stays as it is. */
+function scaledToOne(vector: readonly number[]): readonly number[] {
+  const largest = vector.reduce((most, component) => Math.max(most, Math.abs(component)), 0);
+  return largest === 0 ? vector : vector.map((component) => component / largest);
+}
