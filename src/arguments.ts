@@ -4,9 +4,9 @@
  * Each function returns the value as a statement takes it: `null` for an absent optional one. `null` and
  * `undefined` are the same for every optional argument.
  */
-import { InvalidArgumentError } from "./errors.js";
+import { InvalidArgumentError, SerializationError } from "./errors.js";
 import { JsonPlusSerializer } from "./json-plus-serializer.js";
-import { describe, embedding, isRecord, type Shape } from "./shapes.js";
+import { describe, embedding, type Fault, isRecord, type Shape } from "./shapes.js";
 
 const serializer = new JsonPlusSerializer();
 
@@ -114,15 +114,26 @@ export function optionalStructured(argument: string, value: unknown, shape: Shap
 
 /** A structured value of the given shape in the wire format. */
 export function structured(argument: string, value: unknown, shape: Shape<unknown>): string {
-  return serializer.serialize(shaped(argument, value, shape));
+  const accepted = shaped(argument, value, shape);
+  try {
+    return serializer.serialize(accepted);
+  } catch (error) {
+    throw error instanceof SerializationError ? error.within(argument) : error;
+  }
 }
 
+/** A getter of the caller's may throw anything. */
 function shaped<T>(argument: string, value: unknown, shape: Shape<T>): T {
-  if (!shape.accepts(value)) {
-    const fault = shape.faultIn(value);
-    throw mustBe(argument + (fault?.path ?? ""), fault?.expected ?? "of another shape", fault?.given);
+  let fault: Fault | undefined;
+  try {
+    if (shape.accepts(value)) {
+      return value;
+    }
+    fault = shape.faultIn(value);
+  } catch (error) {
+    throw new InvalidArgumentError(argument, `could not be read: ${String(error)}`, { cause: error });
   }
-  return value;
+  throw mustBe(argument + (fault?.path ?? ""), fault?.expected ?? "of another shape", fault?.given);
 }
 
 export function mustBe(argument: string, expected: string, given: unknown): InvalidArgumentError {

@@ -23,13 +23,10 @@ export type Statements<Name extends string> = Record<Name, PreparedStatement>;
 export const IN_MEMORY = ":memory:";
 
 /**
- * While a store works, SQLite itself waits for a lock only this long, because it blocks the event loop; the rest of
- * `busyTimeout` is waited for by asynchronous retry. At 0, four writing processes shared the lock less evenly.
+ * SQLite itself waits for a lock only this long, because it blocks the event loop; the rest of `busyTimeout` is waited
+ * for by retry. At 0, four writing processes shared the lock less evenly.
  */
-const WORKING_BUSY_TIMEOUT = "PRAGMA busy_timeout = 5";
-
-/** While a store is opened there is nothing yet to keep going. `retryOpening` goes on to the store's own timeout. */
-const OPENING_BUSY_TIMEOUT = "PRAGMA busy_timeout = 100";
+const BUSY_TIMEOUT = "PRAGMA busy_timeout = 5";
 
 const SYNCHRONOUS = {
   full: "PRAGMA synchronous = FULL",
@@ -65,7 +62,8 @@ export class Connection {
   }
 
   #prepare(sql: string): PreparedStatement {
-    const statement = this.database.prepare<Row, SQLQueryBindings[]>(sql);
+    // A host's Database may be set to return bigints; what is no safe integer the mappers reject as corrupt.
+    const statement = this.database.prepare<Row, SQLQueryBindings[]>(sql).safeIntegers(false);
     this.#statements.push(statement);
     return statement;
   }
@@ -105,17 +103,19 @@ export function openFile(
   settings: StoreSettings,
   bootstrap: (connection: Connection) => void,
 ): Connection {
-  checkPath(path);
+  checkPath(path, settings.readonly);
   if (path !== IN_MEMORY) {
     readyFile(path, settings.readonly);
   }
   return retryOpening(path, settings.busyTimeout, () => {
     const connection = new Connection(newDatabase(path, settings.readonly), path, true);
     try {
-      connection.once(OPENING_BUSY_TIMEOUT);
+      connection.once(BUSY_TIMEOUT);
       configure(connection, settings);
       bootstrap(connection);
-      connection.once(WORKING_BUSY_TIMEOUT);
+      if (!settings.readonly) {
+        useWriteAheadLog(connection);
+      }
       return connection;
     } catch (error) {
       connection.close();
@@ -147,7 +147,16 @@ export function useHostDatabase(
   });
 }
 
-function checkPath(path: string): void {
+function checkPath(path: string, readonly: boolean): void {
+  if (path.trim() !== path) {
+    throw new InvalidArgumentError(
+      "path",
+      "must not begin or end with blanks: bun:sqlite would open another file",
+    );
+  }
+  if (readonly && path === IN_MEMORY) {
+    throw new InvalidArgumentError("options.readonly", 'cannot be given with ":memory:", which begins empty');
+  }
   if (path === "") {
     throw new InvalidArgumentError(
       "path",
@@ -225,15 +234,13 @@ function configure(connection: Connection, settings: StoreSettings): void {
   for (const pragma of CONNECTION_PRAGMAS) {
     connection.once(pragma);
   }
-  if (!settings.readonly) {
-    connection.once(SYNCHRONOUS[settings.synchronous]);
-    useWriteAheadLog(connection);
-    // Apple's SQLite keeps the log's files after the last connection is closed, unless it is told not to.
-    connection.database.fileControl(sqliteConstants.SQLITE_FCNTL_PERSIST_WAL, 0);
-  }
+  connection.once(SYNCHRONOUS[settings.synchronous]);
 }
 
-/** A refused journal mode is silent: SQLite answers with the one that stays. */
+/**
+ * After the bootstrap, which may refuse the file: the journal mode is a change of it. A refused mode is silent: SQLite
+ * answers with the one that stays.
+ */
 function useWriteAheadLog(connection: Connection): void {
   const answered = connection.once("PRAGMA journal_mode = WAL")[0]?.journal_mode;
   if (answered !== "wal" && connection.path !== IN_MEMORY) {
@@ -242,6 +249,8 @@ function useWriteAheadLog(connection: Connection): void {
       `SQLite cannot keep a write-ahead log there (journal mode stays ${String(answered)}): use a local file system.`,
     );
   }
+  // Apple's SQLite keeps the log's files after the last connection is closed, unless it is told not to.
+  connection.database.fileControl(sqliteConstants.SQLITE_FCNTL_PERSIST_WAL, 0);
 }
 
 /** Blocks for a few milliseconds between attempts, up to the timeout. */

@@ -106,13 +106,18 @@ export class SerializationError extends CheckpointStoreError {
   override readonly name = "SerializationError";
   readonly code = "NOT_SERIALIZABLE";
 
-  /** @param path Where in the value, as `$.a[0]`. */
+  /** @param path Where in the value, as `$.a[0]`, or in an argument, as `options.metadata.a[0]`. */
   constructor(
     readonly path: string,
-    reason: string,
+    readonly reason: string,
     options?: ErrorOptions,
   ) {
     super(`Value cannot be serialized: ${path} ${reason}`, options);
+  }
+
+  /** The same, told as a part of an argument. */
+  within(argument: string): SerializationError {
+    return new SerializationError(argument + this.path.slice(1), this.reason, { cause: this.cause });
   }
 }
 

@@ -4,7 +4,7 @@
  * The five tables and the first nine indexes are those of 0.2.3, column by column, so that either package opens
  * the other's file. What is ours beside them (indexes, triggers, tables) does not hinder 0.2.3. The version is kept in a table of its own, because a host application may use `user_version` of the same file.
  */
-import { type Connection, IN_MEMORY } from "./connection.js";
+import { Connection, IN_MEMORY, type Row } from "./connection.js";
 import { HostTransactionError, StoreOpenError } from "./errors.js";
 import type { StoreSettings } from "./options.js";
 import { Database } from "./runtime.js";
@@ -14,6 +14,9 @@ interface Migration {
   name: string;
   statements: readonly string[];
 }
+
+const MIGRATIONS_TABLE = "checkpoint_sqlite_migrations";
+const VECTORS_TABLE = "checkpoint_sqlite_vectors";
 
 const CREATE_MIGRATIONS_TABLE = `
   CREATE TABLE IF NOT EXISTS checkpoint_sqlite_migrations (
@@ -30,13 +33,26 @@ const SELECT_VERSION = `
   SELECT coalesce(max(version), 0) AS version
   FROM checkpoint_sqlite_migrations`;
 
+// Triggers have names of their own.
 const SELECT_OBJECTS = `
   SELECT type, lower(name) AS name, lower(tbl_name) AS table_name
-  FROM sqlite_schema`;
+  FROM sqlite_schema
+  WHERE type IN ('table', 'view', 'index')`;
 
 const SELECT_COLUMNS = `
-  SELECT name || ' ' || type AS column
+  SELECT group_concat(name || ' ' || type || iif("notnull", ' NOT NULL', '') || iif(pk, ' PRIMARY KEY', ''), ', ')
   FROM pragma_table_info(?1)`;
+
+const SELECT_FOREIGN_KEYS = `
+  SELECT group_concat("from" || ' REFERENCES ' || lower("table") || ' ON DELETE ' || on_delete, ', ')
+  FROM pragma_foreign_key_list(?1)`;
+
+const SELECT_INDEX = `
+  SELECT iif(list."unique", 'UNIQUE ', '') || group_concat(column.name || iif(column."desc", ' DESC', ''), ', ')
+  FROM pragma_index_list(?1) AS list
+  JOIN pragma_index_xinfo(list.name) AS column ON column.key
+  WHERE lower(list.name) = ?2
+  GROUP BY list.name`;
 
 /** The tables of 0.2.3. Where they are in place already, as in a file that it wrote, they are left as they are. */
 const CREATE_TABLES: Readonly<Record<string, string>> = {
@@ -271,35 +287,26 @@ function migrate(connection: Connection, from: number, now: number): void {
 /** The version in the file, 0 where none is recorded, after a look at everything that bears one of our names. */
 function inspect(connection: Connection): number {
   const objects = connection.once(SELECT_OBJECTS);
-  for (const [table, columns] of expectedColumns()) {
-    const found = objects.find((object) => object.name === table);
+  for (const expected of expectedObjects()) {
+    const found = objects.find((object) => object.name === expected.name);
     if (found !== undefined) {
-      refuseOtherColumns(connection, table, found.type, columns);
-    }
-  }
-  for (const { index, table } of expectedIndexes()) {
-    const found = objects.find((object) => object.name === index);
-    if (found !== undefined && (found.type !== "index" || found.table_name !== table)) {
-      throw refusal(connection, `it has an index or table named ${index} that is not on our table ${table}`);
+      refuseOther(connection, expected, found);
     }
   }
   return recordedVersion(
     connection,
-    objects.some((object) => object.name === "checkpoint_sqlite_migrations"),
+    objects.some((object) => object.name === MIGRATIONS_TABLE),
   );
 }
 
-function refuseOtherColumns(
-  connection: Connection,
-  table: string,
-  type: unknown,
-  expected: readonly string[],
-): void {
-  const found = connection.once(SELECT_COLUMNS, table).map((row) => String(row.column));
-  if (type !== "table" || found.join(", ") !== expected.join(", ")) {
-    throw refusal(
-      connection,
-      `its ${String(type)} ${table} is not ours: it has (${found.join(", ")}) where we need (${expected.join(", ")})`,
+function refuseOther(connection: Connection, expected: SchemaObject, found: Row): void {
+  const isOurs = found.type === expected.type && found.table_name === expected.table;
+  const definition = isOurs ? definitionOf(connection, expected) : `a ${String(found.type)}`;
+  if (definition !== expected.definition) {
+    throw new StoreOpenError(
+      connection.path,
+      `its ${expected.type} ${expected.name} is not ours: it is (${definition}) where we need (${expected.definition}). ` +
+        "Nothing was changed: use a file of its own for the store.",
     );
   }
 }
@@ -330,36 +337,55 @@ function refuseIncomplete(connection: Connection): void {
   }
 }
 
-function refusal(connection: Connection, reason: string): StoreOpenError {
-  return new StoreOpenError(
-    connection.path,
-    `${reason}. Nothing was changed: use a file of its own for the store.`,
-  );
+/** A table or index that bears one of our names. */
+interface SchemaObject {
+  type: "table" | "index";
+  name: string;
+  /** The table itself, or the one that the index is on. */
+  table: string;
+  /** What of it matters: columns, keys, uniqueness and order. */
+  definition: string;
 }
 
-function expectedIndexes(): { index: string; table: string }[] {
-  return MIGRATIONS.flatMap((migration) => migration.statements).flatMap((sql) => {
-    const [, index, table] = /INDEX IF NOT EXISTS (\w+) ON (\w+)/.exec(sql) ?? [];
-    return index === undefined || table === undefined ? [] : [{ index, table }];
-  });
-}
-
-let columnsOfOurTables: Map<string, string[]> | undefined;
+let ourObjects: SchemaObject[] | undefined;
 
 /** What our own statements make, asked of SQLite itself once a process, so that no second list can drift from them. */
-function expectedColumns(): Map<string, string[]> {
-  if (columnsOfOurTables === undefined) {
-    const scratch = new Database(IN_MEMORY);
-    columnsOfOurTables = new Map();
-    for (const [table, create] of Object.entries(CREATE_TABLES)) {
-      scratch.run(create);
-      const columns = scratch.prepare<{ column: string }, [string]>(SELECT_COLUMNS).all(table);
-      columnsOfOurTables.set(
-        table,
-        columns.map((row) => row.column),
-      );
-    }
+function expectedObjects(): SchemaObject[] {
+  if (ourObjects === undefined) {
+    const scratch = new Connection(new Database(IN_MEMORY), IN_MEMORY, true);
+    migrate(scratch, 0, 0);
+    ourObjects = scratch
+      .once(SELECT_OBJECTS)
+      .filter((row) => !String(row.name).startsWith("sqlite_"))
+      .map((row) => {
+        const type = row.type === "table" ? "table" : "index";
+        const object = {
+          type,
+          name: String(row.name),
+          table: String(row.table_name),
+          definition: "",
+        } as const;
+        return { ...object, definition: definitionOf(scratch, object) };
+      });
     scratch.close();
   }
-  return columnsOfOurTables;
+  return ourObjects;
+}
+
+function definitionOf(connection: Connection, { type, name, table }: SchemaObject): string {
+  if (type === "index") {
+    return firstText(connection.once(SELECT_INDEX, table, name));
+  }
+  const foreignKeys = firstText(connection.once(SELECT_FOREIGN_KEYS, name));
+  const columns = firstText(connection.once(SELECT_COLUMNS, name));
+  return foreignKeys === "" ? columns : `${columns}; ${foreignKeys}`;
+}
+
+function firstText([row]: readonly Row[]): string {
+  return row === undefined ? "" : String(Object.values(row)[0] ?? "");
+}
+
+/** Whether the file has the vectors that semantic search looks at: not yet where it is of 0.2.3 and opened read-only. */
+export function hasVectors(connection: Connection): boolean {
+  return connection.once(SELECT_OBJECTS).some((object) => object.name === VECTORS_TABLE);
 }

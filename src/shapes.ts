@@ -22,6 +22,9 @@ export interface Shape<T> {
 
 type FindFault = (value: unknown) => Fault | undefined;
 
+/** How many characters of a value an error shows. */
+const LONGEST_SHOWN = 60;
+
 /** `Complete`, `Failed` and `Skipped` are in files of older writers, and so in what a resumed run saves again. */
 const NODE_STATUSES: readonly unknown[] = [
   "pending",
@@ -162,7 +165,7 @@ function member(key: string): string {
 export function describe(value: unknown): string {
   switch (typeof value) {
     case "string":
-      return `the string ${JSON.stringify(value.length <= 60 ? value : `${value.slice(0, 60)}…`)}`;
+      return `the string ${JSON.stringify(shortened(value))}`;
     case "object":
       return value === null ? "null" : Array.isArray(value) ? "an array" : `an object (${className(value)})`;
     case "undefined":
@@ -171,10 +174,14 @@ export function describe(value: unknown): string {
     case "symbol":
       return `a ${typeof value}`;
     default:
-      return `the ${typeof value} ${String(value)}`;
+      return `the ${typeof value} ${shortened(String(value))}`;
   }
 }
 
 function className(value: object): string {
-  return Object.prototype.toString.call(value).slice("[object ".length, -1);
+  return shortened(Object.prototype.toString.call(value).slice("[object ".length, -1));
+}
+
+function shortened(text: string): string {
+  return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;
 }

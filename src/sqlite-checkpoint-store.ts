@@ -8,7 +8,12 @@ import type { Database as BunDatabase } from "bun:sqlite";
 import { mustBe, options as named, optionalText, text } from "./arguments.js";
 import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
-import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
+import {
+  CheckpointNotFoundError,
+  EntityNotFoundError,
+  SessionNotFoundError,
+  StoreReadonlyError,
+} from "./errors.js";
 import {
   refuseFileOptions,
   type SqliteCheckpointStoreOptions,
@@ -16,7 +21,7 @@ import {
   settingsOf,
 } from "./options.js";
 import { Database } from "./runtime.js";
-import { bootstrapSchema } from "./schema.js";
+import { bootstrapSchema, hasVectors } from "./schema.js";
 import { toStoreError } from "./sqlite-errors.js";
 import { CheckpointsTable, encodeCheckpoint, encodeCheckpointPage } from "./tables/checkpoints.js";
 import {
@@ -53,7 +58,7 @@ import type {
   SessionUpdates,
   StoredMessage,
 } from "./types.js";
-import { type FindSubject, VectorIndex } from "./vectors/vector-index.js";
+import { VectorIndex } from "./vectors/vector-index.js";
 
 /**
  * Keeps the sessions, messages and checkpoints of agent runs, and agents' memory, in one SQLite file.
@@ -82,8 +87,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   readonly #checkpoints: CheckpointsTable;
   readonly #entities: EntitiesTable;
   readonly #facts: FactsTable;
-  readonly #vectors: VectorsTable;
-  readonly #vectorIndex: VectorIndex;
+  #vectorIndex: VectorIndex | undefined;
 
   /**
    * Opens the file, makes it where it is missing (mode 0600, with its folders), and leaves the schema in place.
@@ -106,8 +110,6 @@ export class SqliteCheckpointStore implements MemoryStore {
       this.#checkpoints = new CheckpointsTable(this.#connection);
       this.#entities = new EntitiesTable(this.#connection);
       this.#facts = new FactsTable(this.#connection);
-      this.#vectors = new VectorsTable(this.#connection);
-      this.#vectorIndex = new VectorIndex(this.#vectors, this.#settings.vectorMemory);
     } catch (error) {
       this.#connection.close();
       throw toStoreError(error, this.#settings.busyTimeout);
@@ -282,7 +284,7 @@ export class SqliteCheckpointStore implements MemoryStore {
       if (saved === undefined) {
         throw new SessionNotFoundError(row.session_id);
       }
-      this.#vectors.keep("entity", saved.id, embedding);
+      this.#vectors().keep("entity", saved.id, embedding);
       return saved;
     });
   }
@@ -312,7 +314,7 @@ export class SqliteCheckpointStore implements MemoryStore {
       if (!this.#entities.update(id, encoded, now)) {
         throw new EntityNotFoundError(id);
       }
-      this.#vectors.keep("entity", id, encoded.embedding.value);
+      this.#vectors().keep("entity", id, encoded.embedding.value);
     });
   }
 
@@ -334,7 +336,7 @@ export class SqliteCheckpointStore implements MemoryStore {
         throw new SessionNotFoundError(row.source_session_id);
       }
       const saved = this.#facts.insert(crypto.randomUUID(), row, now);
-      this.#vectors.keep("fact", saved.id, embedding);
+      this.#vectors().keep("fact", saved.id, embedding);
       return saved;
     });
   }
@@ -366,7 +368,7 @@ export class SqliteCheckpointStore implements MemoryStore {
    */
   async searchEntitiesSemantic(embedding: number[], options?: EntitySearch): Promise<Entity[]> {
     const query = encodeVectorQuery(embedding, options, encodeEntitySearch(options));
-    return this.#search(query, (revision) => this.#entities.ofVector(revision), toEntity);
+    return this.#search(query, toEntity);
   }
 
   /**
@@ -377,7 +379,7 @@ export class SqliteCheckpointStore implements MemoryStore {
    */
   async searchFactsSemantic(embedding: number[], options?: SemanticSearch): Promise<Fact[]> {
     const query = encodeVectorQuery(embedding, options, encodeFactSearch(options));
-    return this.#search(query, (revision) => this.#facts.ofVector(revision), toFact);
+    return this.#search(query, toFact);
   }
 
   /**
@@ -393,8 +395,8 @@ export class SqliteCheckpointStore implements MemoryStore {
     return this.close();
   }
 
-  async #search<T>(query: VectorQuery, find: FindSubject, map: (row: Row) => T): Promise<T[]> {
-    const rows = await this.#calls.read(() => this.#vectorIndex.search(query, find));
+  async #search<T>(query: VectorQuery, map: (row: Row) => T): Promise<T[]> {
+    const rows = await this.#calls.read(() => this.#vectors().search(query));
     this.#keepMissingUnits();
     return rows.map(map);
   }
@@ -404,16 +406,23 @@ export class SqliteCheckpointStore implements MemoryStore {
    * nothing is lost: it is read from JSON again.
    */
   #keepMissingUnits(): void {
-    const missing = this.#vectorIndex.takeMissingUnits();
+    const missing = this.#vectors().takeMissingUnits();
     if (missing.length > 0) {
-      this.#calls
-        .write(() => {
-          for (const { revision, unit } of missing) {
-            this.#vectors.setUnit(revision, unit);
-          }
-        })
-        .catch(() => {});
+      this.#calls.write(() => this.#vectors().keepUnits(missing)).catch(() => {});
     }
+  }
+
+  /** Prepared at its first use: a file of 0.2.3 that is opened read-only has no vectors. */
+  #vectors(): VectorIndex {
+    if (this.#vectorIndex === undefined) {
+      if (!hasVectors(this.#connection)) {
+        throw new StoreReadonlyError(
+          "its schema has no vectors yet, which semantic search needs. Open it once without readonly.",
+        );
+      }
+      this.#vectorIndex = new VectorIndex(new VectorsTable(this.#connection), this.#settings.vectorMemory);
+    }
+    return this.#vectorIndex;
   }
 
   /** Rows refer to a session that exists; only where there are none has it to be looked for. */

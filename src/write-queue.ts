@@ -98,43 +98,24 @@ export class WriteQueue {
   async #drain(): Promise<void> {
     await nextTurn();
     while (!this.isIdle) {
-      const isCommitted = this.#tryTransaction();
-      if (!isCommitted) {
+      const isLocked = this.#runTogether(this.#pending.splice(0)) === "locked";
+      if (isLocked) {
         this.#rejectExpired();
       }
       this.#resumeReads();
-      if (!isCommitted && !this.isIdle) {
+      if (isLocked && !this.isIdle) {
         await delayBeforeRetry();
       }
     }
   }
 
-  /** Returns whether to go on at once; `false` means that a lock was in the way. */
-  #tryTransaction(): boolean {
+  /** Runs writes in one transaction. Where a lock is in its way they are pending again. */
+  #runTogether(writes: readonly PendingWrite[]): "settled" | "locked" {
     try {
       this.#begin();
     } catch (error) {
-      if (isBusy(error)) {
-        return false;
-      }
-      this.#rejectAll(this.#takePending(), error);
-      return true;
+      return isBusy(error) ? this.#putBack(writes) : this.#rejectAll(writes, error);
     }
-    return this.#runTogether(this.#takePending());
-  }
-
-  #begin(): void {
-    if (this.#connection.isInTransaction) {
-      throw new HostTransactionError();
-    }
-    this.#statements.begin.run();
-  }
-
-  #takePending(): PendingWrite[] {
-    return this.#pending.splice(0);
-  }
-
-  #runTogether(writes: readonly PendingWrite[]): boolean {
     let isCommitting = false;
     try {
       const acknowledgements = writes.map((write) => this.#runInSavepoint(write));
@@ -143,11 +124,21 @@ export class WriteQueue {
       for (const acknowledge of acknowledgements) {
         acknowledge();
       }
-      return true;
+      return "settled";
     } catch (error) {
       this.#rollBack();
       return this.#afterRollback(writes, error, isCommitting);
     }
+  }
+
+  #begin(): void {
+    if (this.#connection.isInTransaction) {
+      if (!this.#connection.isOwned) {
+        throw new HostTransactionError();
+      }
+      this.#rollBack(); // One of ours whose rollback failed.
+    }
+    this.#statements.begin.run();
   }
 
   /** @throws what no single write can be blamed for: SQLite gave up the transaction, or a lock is in its way. */
@@ -168,45 +159,48 @@ export class WriteQueue {
   }
 
   /** Nothing of the transaction is in the file, unless its commit failed half way to the disk. */
-  #afterRollback(writes: readonly PendingWrite[], error: unknown, wasCommitting: boolean): boolean {
+  #afterRollback(
+    writes: readonly PendingWrite[],
+    error: unknown,
+    wasCommitting: boolean,
+  ): "settled" | "locked" {
     if (isBusy(error)) {
       // In a rollback journal, as a host's database may have, readers can be in the way of a commit.
-      this.#pending = [...writes, ...this.#pending];
-      return false;
+      return this.#putBack(writes);
     }
     if (wasCommitting && codeOf(error) === SQLITE.IOERR) {
-      this.#rejectAll(writes, new OutcomeUnknownError({ cause: error }));
-    } else if (writes.length > 1) {
-      this.#runOneByOne(writes);
-    } else {
-      this.#rejectAll(writes, error);
+      return this.#rejectAll(writes, new OutcomeUnknownError({ cause: error }));
     }
-    return true;
+    return writes.length > 1 ? this.#runOneByOne(writes) : this.#rejectAll(writes, error);
   }
 
   /** Together they failed, perhaps because the disk is almost full: the one at fault fails alone. */
-  #runOneByOne(writes: readonly PendingWrite[]): void {
-    for (const write of writes) {
-      try {
-        this.#begin();
-        this.#runTogether([write]);
-      } catch (error) {
-        this.#rejectAll([write], error);
-      }
-    }
+  #runOneByOne(writes: readonly PendingWrite[]): "settled" | "locked" {
+    const stoppedAt = writes.findIndex((write) => this.#runTogether([write]) === "locked");
+    return stoppedAt === -1 ? "settled" : this.#putBack(writes.slice(stoppedAt + 1));
   }
 
-  /** SQLite may have rolled back already. */
+  #putBack(writes: readonly PendingWrite[]): "locked" {
+    this.#pending = [...this.#pending, ...writes].sort((a, b) => a.sequence - b.sequence);
+    return "locked";
+  }
+
+  /** SQLite may have rolled back already. Where that fails, it does so when the file is opened next. */
   #rollBack(): void {
-    if (this.#connection.isInTransaction) {
-      this.#statements.rollback.run();
+    try {
+      if (this.#connection.isInTransaction) {
+        this.#statements.rollback.run();
+      }
+    } catch {
+      // The error that led here says more.
     }
   }
 
-  #rejectAll(writes: readonly PendingWrite[], error: unknown): void {
+  #rejectAll(writes: readonly PendingWrite[], error: unknown): "settled" {
     for (const write of writes) {
       write.reject(toStoreError(error, this.#busyTimeout));
     }
+    return "settled";
   }
 
   #rejectExpired(): void {

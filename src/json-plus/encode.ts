@@ -7,13 +7,13 @@
  * Limits: {@link MAX_DEPTH} levels, {@link MAX_CONTAINERS} objects and arrays.
  */
 import { SerializationError } from "../errors.js";
-import { ERROR_PARTS, type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY, tagged } from "./tags.js";
+import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY, tagged } from "./tags.js";
 
 /** Half of what `JSON.stringify` of Bun 1.4 can walk on an empty stack: the caller's own stack needs room too. */
 export const MAX_DEPTH = 5_000;
 
 /** A small value that shares its parts (`b = [a, a]; c = [b, b]; …`) can stand for billions of objects when written out. */
-export const MAX_CONTAINERS = 50_000_000;
+export const MAX_CONTAINERS = 10_000_000;
 
 /**
  * Below this depth nobody looks for cycles: a cycle passes it soon enough, and ordinary values never pay for the
@@ -21,7 +21,7 @@ export const MAX_CONTAINERS = 50_000_000;
  */
 const CYCLE_SEARCH_DEPTH = 64;
 
-/** Errors that the walk itself raises are reported as they are, all others as a value that could not be read. */
+/** @throws {SerializationError} naming the path to what cannot be written or read. */
 export function encode(value: unknown): unknown {
   return new Encoder().encodeRoot(value);
 }
@@ -40,7 +40,7 @@ class Encoder {
       if (error instanceof SerializationError) {
         throw error;
       }
-      throw this.#failure(`could not be read: ${String(error)}`, error);
+      throw this.#failure(this.#depth, `could not be read: ${String(error)}`, error);
     }
   }
 
@@ -65,25 +65,47 @@ class Encoder {
     }
   }
 
-  #encodeContainer(container: object, key: string | number): unknown {
+  #encodeContainer(container: object, key: string | number, isFromToJSON = false): unknown {
     const depth = this.#depth;
     this.#keys[depth] = key;
     if (depth > CYCLE_SEARCH_DEPTH && this.#ancestors.lastIndexOf(container, depth - 1) >= 0) {
-      throw this.#failure("contains itself");
+      throw this.#failure(depth + 1, "contains itself");
     }
     this.#ancestors[depth] = container;
     if (depth >= MAX_DEPTH) {
-      throw this.#failure(`is nested deeper than ${MAX_DEPTH} levels`);
+      throw this.#failure(depth + 1, `is nested deeper than ${MAX_DEPTH} levels`);
     }
     if (++this.#containers > MAX_CONTAINERS) {
       throw this.#failure(
+        depth + 1,
         `is more than ${MAX_CONTAINERS} objects and arrays, counting shared ones each time they are met`,
       );
     }
     this.#depth = depth + 1;
-    const encoded = Array.isArray(container) ? this.#encodeArray(container) : this.#encodeObject(container);
+    const encoded = this.#encodeEntered(container, key, isFromToJSON);
     this.#depth = depth;
     return encoded;
+  }
+
+  /** @param isFromToJSON As in JSON, what a `toJSON` returned is not asked for its own. */
+  #encodeEntered(container: object, key: string | number, isFromToJSON: boolean): unknown {
+    const prototype: unknown = Object.getPrototypeOf(container);
+    if (prototype !== Object.prototype && prototype !== Array.prototype && prototype !== null) {
+      const special = this.#encodeInstance(container);
+      if (special !== undefined) {
+        return special;
+      }
+    }
+    if (!isFromToJSON && "toJSON" in container && typeof container.toJSON === "function") {
+      const made: unknown = container.toJSON(String(key));
+      return typeof made === "object" && made !== null
+        ? this.#encodeContainer(made, "toJSON()", true)
+        : this.#encode(made, "toJSON()");
+    }
+    if (Array.isArray(container)) {
+      return this.#encodeArray(container);
+    }
+    return container instanceof Error ? this.#encodeError(container) : this.#encodeRecord(container);
   }
 
   #encodeArray(array: readonly unknown[]): readonly unknown[] {
@@ -99,20 +121,6 @@ class Encoder {
       }
     }
     return copy ?? array;
-  }
-
-  #encodeObject(object: object): unknown {
-    const prototype: unknown = Object.getPrototypeOf(object);
-    if (prototype !== Object.prototype && prototype !== null) {
-      const special = this.#encodeInstance(object);
-      if (special !== undefined) {
-        return special;
-      }
-    }
-    if ("toJSON" in object && typeof object.toJSON === "function") {
-      return this.#encodeElement(object.toJSON(this.#keyOfCurrent()), "toJSON()");
-    }
-    return object instanceof Error ? this.#encodeError(object) : this.#encodeRecord(object);
   }
 
   #encodeRecord(record: object): unknown {
@@ -148,7 +156,7 @@ class Encoder {
     if (Buffer.isBuffer(instance)) {
       return tagged(TAG.buffer, instance.toString("base64"));
     }
-    if ("toJSON" in instance) {
+    if ("toJSON" in instance && typeof instance.toJSON === "function") {
       return undefined;
     }
     if (instance instanceof Map) {
@@ -164,7 +172,11 @@ class Encoder {
       return tagged(TAG.arrayBuffer, base64Of(new Uint8Array(instance)));
     }
     if (instance instanceof RegExp) {
-      return tagged(TAG.regExp, [instance.source, instance.flags, instance.lastIndex]);
+      return tagged(TAG.regExp, [
+        instance.source,
+        instance.flags,
+        this.#encode(instance.lastIndex, "lastIndex"),
+      ]);
     }
     return undefined;
   }
@@ -189,22 +201,28 @@ class Encoder {
     if (error instanceof AggregateError) {
       parts.errors = this.#encodeElement(error.errors, "errors");
     }
-    const fields = Object.keys(error).filter((key) => !ERROR_PARTS.includes(key));
-    if (fields.length > 0) {
-      parts.fields = {};
-      for (const key of fields) {
-        setOwn(parts.fields, key, this.#encode(Reflect.get(error, key), key));
-      }
+    const fields = this.#encodeErrorFields(error, parts);
+    if (Object.keys(fields).length > 0) {
+      parts.fields = fields;
     }
     return tagged(TAG.error, parts);
   }
 
-  #keyOfCurrent(): string {
-    return String(this.#keys[this.#depth - 1] ?? "");
+  /** Own enumerable properties that are not told otherwise. */
+  #encodeErrorFields(error: Error, parts: ErrorParts): Record<string, unknown> {
+    const fields: Record<string, unknown> = {};
+    for (const key of Object.keys(error).filter((each) => !Object.hasOwn(parts, each))) {
+      const field = this.#encode(Reflect.get(error, key), key);
+      if (field !== undefined) {
+        setOwn(fields, key, field);
+      }
+    }
+    return fields;
   }
 
-  #failure(reason: string, cause?: unknown): SerializationError {
-    const path = pathOf(this.#keys.slice(1, this.#depth + 1));
+  /** @param length Of the path: how many containers lead to the place. */
+  #failure(length: number, reason: string, cause?: unknown): SerializationError {
+    const path = pathOf(this.#keys.slice(1, length));
     return new SerializationError(shortened(path), reason, cause === undefined ? undefined : { cause });
   }
 }

@@ -49,8 +49,6 @@ export interface ErrorParts {
   fields?: Record<string, unknown>;
 }
 
-export const ERROR_PARTS: readonly string[] = ["name", "message", "stack", "cause", "errors"];
-
 /** Sets an own property under any key: plain assignment to `__proto__` would replace the prototype. */
 export function setOwn(target: object, key: string, value: unknown): void {
   if (key === "__proto__") {

@@ -12,7 +12,7 @@ import type { Connection, Row, Statements } from "../connection.js";
 import { embedding, record, relationships } from "../shapes.js";
 import type { Entity } from "../types.js";
 import { ColumnReader } from "./columns.js";
-import { type EncodedEmbedding, encodeEmbedding, type VectorFilter, type VectorSubject } from "./vectors.js";
+import { type EncodedEmbedding, encodeEmbedding, type VectorFilter } from "./vectors.js";
 
 const COLUMNS =
   "id, session_id, workspace_id, name, type, attributes, relationships, created_at, updated_at, embedding";
@@ -22,12 +22,14 @@ const COLUMNS =
 export const ENTITIES_SQL = {
   insert: `
     INSERT INTO entities (${COLUMNS})
-    SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, time.now, time.now, ?8
-    FROM sessions
-    JOIN (
-      SELECT max(?9, coalesce((SELECT created_at FROM entities ORDER BY rowid DESC LIMIT 1), 0)) AS now
-    ) AS time
-    WHERE id = ?2
+    SELECT
+      ?1, session.id, ?3, ?4, ?5, ?6, ?7,
+      max(?9, coalesce(newest.created_at, 0)),
+      max(?9, coalesce(newest.created_at, 0)),
+      ?8
+    FROM sessions AS session
+    LEFT JOIN entities AS newest ON newest.rowid = (SELECT max(rowid) FROM entities)
+    WHERE session.id = ?2
     RETURNING created_at`,
 
   select: `
@@ -81,13 +83,6 @@ export const ENTITIES_SQL = {
   delete: `
     DELETE FROM entities
     WHERE id = ?1`,
-
-  ofVector: `
-    SELECT entities.rowid AS insertion, entities.*
-    FROM checkpoint_sqlite_vectors AS vector
-    JOIN entities ON entities.id = vector.id
-    WHERE vector.revision = ?1
-      AND vector.owner = 'entity'`,
 };
 
 /** A row to be, without what the store adds. */
@@ -259,16 +254,5 @@ export class EntitiesTable {
 
   delete(id: string): void {
     this.#statements.delete.run(id);
-  }
-
-  ofVector(revision: number): VectorSubject | undefined {
-    const row = this.#statements.ofVector.get(revision);
-    return row === null
-      ? undefined
-      : {
-          row,
-          embedding: column.structured(row, "embedding", embedding),
-          insertion: column.integer(row, "insertion"),
-        };
   }
 }

@@ -13,7 +13,7 @@ import type { Connection, Row, Statements } from "../connection.js";
 import { embedding } from "../shapes.js";
 import type { Fact } from "../types.js";
 import { ColumnReader } from "./columns.js";
-import { type EncodedEmbedding, encodeEmbedding, type VectorFilter, type VectorSubject } from "./vectors.js";
+import { type EncodedEmbedding, encodeEmbedding, type VectorFilter } from "./vectors.js";
 
 const COLUMNS = "id, workspace_id, content, confidence, source_session_id, created_at, embedding";
 
@@ -24,7 +24,7 @@ export const FACTS_SQL = {
     INSERT INTO facts (${COLUMNS})
     VALUES (
       ?1, ?2, ?3, ?4, ?5,
-      max(?6, coalesce((SELECT created_at FROM facts ORDER BY rowid DESC LIMIT 1), 0)),
+      max(?6, coalesce((SELECT created_at FROM facts WHERE rowid = (SELECT max(rowid) FROM facts)), 0)),
       ?7
     )
     RETURNING created_at`,
@@ -52,13 +52,6 @@ export const FACTS_SQL = {
   delete: `
     DELETE FROM facts
     WHERE id = ?1`,
-
-  ofVector: `
-    SELECT facts.rowid AS insertion, facts.*
-    FROM checkpoint_sqlite_vectors AS vector
-    JOIN facts ON facts.id = vector.id
-    WHERE vector.revision = ?1
-      AND vector.owner = 'fact'`,
 };
 
 /** A row to be, without what the store adds. */
@@ -162,16 +155,5 @@ export class FactsTable {
 
   delete(id: string): void {
     this.#statements.delete.run(id);
-  }
-
-  ofVector(revision: number): VectorSubject | undefined {
-    const row = this.#statements.ofVector.get(revision);
-    return row === null
-      ? undefined
-      : {
-          row,
-          embedding: column.structured(row, "embedding", embedding),
-          insertion: column.integer(row, "insertion"),
-        };
   }
 }

@@ -5,7 +5,7 @@
  * among them, and has not been read since.
  */
 import { finiteNumber, options as named, nonNegativeInteger, vector } from "../arguments.js";
-import type { Connection, Row, Statements } from "../connection.js";
+import type { Connection, PreparedStatement, Row, Statements } from "../connection.js";
 import { embedding } from "../shapes.js";
 import { unitOf } from "../vectors/cosine.js";
 import { ColumnReader } from "./columns.js";
@@ -18,7 +18,8 @@ export const VECTORS_SQL = {
     SELECT
       (SELECT max(revision) FROM checkpoint_sqlite_vectors) AS newest,
       deletions
-    FROM checkpoint_sqlite_vector_deletions`,
+    FROM checkpoint_sqlite_vector_deletions
+    WHERE rowid = 1`,
 
   page: `
     SELECT revision, owner, id, unit
@@ -59,6 +60,21 @@ export const VECTORS_SQL = {
     SELECT id, embedding
     FROM facts
     WHERE id = ?1`,
+
+  // `insertion` tells the newer of two rows, in whichever order their embeddings were written.
+  entityAt: `
+    SELECT entities.rowid AS insertion, entities.*
+    FROM checkpoint_sqlite_vectors AS vector
+    JOIN entities ON entities.id = vector.id
+    WHERE vector.revision = ?1
+      AND vector.owner = 'entity'`,
+
+  factAt: `
+    SELECT facts.rowid AS insertion, facts.*
+    FROM checkpoint_sqlite_vectors AS vector
+    JOIN facts ON facts.id = vector.id
+    WHERE vector.revision = ?1
+      AND vector.owner = 'fact'`,
 
   setUnit: `
     UPDATE checkpoint_sqlite_vectors
@@ -140,8 +156,7 @@ export function encodeVectorQuery(embedding: unknown, options: unknown, filter: 
 
 const OWNERS: readonly VectorOwner[] = ["entity", "fact"];
 const column = new ColumnReader("checkpoint_sqlite_vectors");
-const entityColumn = new ColumnReader("entities");
-const factColumn = new ColumnReader("facts");
+const OWNER_COLUMNS = { entity: new ColumnReader("entities"), fact: new ColumnReader("facts") };
 
 export function toVectorRow(row: Row): VectorRow {
   return {
@@ -208,12 +223,27 @@ export class VectorsTable {
 
   /** The embedding as its owner's row holds it; `undefined` where it is gone. */
   embeddingOf(owner: VectorOwner, id: string): number[] | undefined {
-    if (owner === "entity") {
-      const row = this.#statements.embeddingOfEntity.get(id);
-      return row === null ? undefined : entityColumn.optionalStructured(row, "embedding", embedding);
-    }
-    const row = this.#statements.embeddingOfFact.get(id);
-    return row === null ? undefined : factColumn.optionalStructured(row, "embedding", embedding);
+    const row = this.#of(owner).embedding.get(id);
+    return row === null ? undefined : OWNER_COLUMNS[owner].optionalStructured(row, "embedding", embedding);
+  }
+
+  #of(owner: VectorOwner): { embedding: PreparedStatement; at: PreparedStatement } {
+    const { embeddingOfEntity, entityAt, embeddingOfFact, factAt } = this.#statements;
+    return owner === "entity"
+      ? { embedding: embeddingOfEntity, at: entityAt }
+      : { embedding: embeddingOfFact, at: factAt };
+  }
+
+  /** The whole row that a vector belongs to; `undefined` where either has changed or gone. */
+  subjectAt(owner: VectorOwner, revision: number): VectorSubject | undefined {
+    const row = this.#of(owner).at.get(revision);
+    return row === null
+      ? undefined
+      : {
+          row,
+          embedding: OWNER_COLUMNS[owner].structured(row, "embedding", embedding),
+          insertion: OWNER_COLUMNS[owner].integer(row, "insertion"),
+        };
   }
 
   setUnit(revision: number, unit: Float64Array): void {

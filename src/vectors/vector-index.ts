@@ -11,16 +11,20 @@
 import type { Row } from "../connection.js";
 import { CheckpointCorruptionError, VectorDimensionError } from "../errors.js";
 import { nextTurn } from "../event-loop.js";
-import type { VectorOwner, VectorQuery, VectorRow, VectorSubject, VectorsTable } from "../tables/vectors.js";
+import type {
+  EncodedEmbedding,
+  VectorOwner,
+  VectorQuery,
+  VectorRow,
+  VectorSubject,
+  VectorsTable,
+} from "../tables/vectors.js";
 import { cosine, dotAt, unitOf } from "./cosine.js";
 import { Ranking } from "./ranking.js";
 import { VectorGroup } from "./vector-group.js";
 
 /** Rows between two turns of the event loop: a few milliseconds, also where the JSON of each has to be parsed. */
 const PAGE = 200;
-
-/** Looks up the row of a vector; `undefined` where it has changed or gone. */
-export type FindSubject = (revision: number) => VectorSubject | undefined;
 
 /** The binary form of an embedding that somebody else wrote, worth keeping in the file. */
 export interface MissingUnit {
@@ -58,7 +62,7 @@ export class VectorIndex {
   }
 
   /** Best first, among equals the newest first. */
-  async search(query: VectorQuery, find: FindSubject): Promise<Row[]> {
+  async search(query: VectorQuery): Promise<Row[]> {
     for (;;) {
       while (!this.#loadPage()) {
         await nextTurn();
@@ -67,10 +71,21 @@ export class VectorIndex {
       if (score.comparable === 0 && score.otherDimensions !== undefined) {
         throw new VectorDimensionError(query.embedding.length, score.otherDimensions);
       }
-      const matches = await this.#match(query, score.ranking, find);
+      const matches = await this.#match(query, score.ranking);
       if (matches !== undefined) {
         return matches.map((match) => match.row);
       }
+    }
+  }
+
+  /** Keeps the binary form of an embedding that has just been written; see {@link VectorsTable.keep}. */
+  keep(owner: VectorOwner, id: string, encoded: EncodedEmbedding | null): void {
+    this.#table.keep(owner, id, encoded);
+  }
+
+  keepUnits(units: readonly MissingUnit[]): void {
+    for (const { revision, unit } of units) {
+      this.#table.setUnit(revision, unit);
     }
   }
 
@@ -230,11 +245,11 @@ export class VectorIndex {
   }
 
   /** Exactly, and in order; `undefined` where a row changed since it was scored, so that it may have displaced another. */
-  async #match(query: VectorQuery, ranking: Ranking, find: FindSubject): Promise<Match[] | undefined> {
+  async #match(query: VectorQuery, ranking: Ranking): Promise<Match[] | undefined> {
     let best: Match[] = [];
     let looked = 0;
     for (const candidate of ranking.candidates()) {
-      const subject = find(candidate.revision);
+      const subject = this.#table.subjectAt(query.owner, candidate.revision);
       if (subject === undefined) {
         return undefined;
       }

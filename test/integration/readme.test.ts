@@ -73,14 +73,14 @@ describe("the README", () => {
   test("names every option, and no other", async () => {
     const { settingsOf } = await import("../../src/options.js");
     const section = /^## Options$(.*?)^## /ms.exec(readme)?.[1] ?? "";
-    const named = [...section.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]);
+    const named = [...section.matchAll(/^\| `(\w+)` +\|/gm)].map((match) => match[1]);
     expect(named.sort()).toEqual(Object.keys(settingsOf({})).sort());
   });
 
   test("names every error class with its code, and no other", async () => {
     const exported = await import("../../src/errors.js");
     const section = /^## Errors$(.*?)^## /ms.exec(readme)?.[1] ?? "";
-    const named = [...section.matchAll(/^\| `(\w+)` \| `(\w+)` \|/gm)].map((match) => match[1]);
+    const named = [...section.matchAll(/^\| `(\w+)` +\| `(\w+)` +\|/gm)].map((match) => match[1]);
     const classes = Object.keys(exported).filter((name) => name !== "CheckpointStoreError");
     expect(named.sort()).toEqual(classes.sort());
   });

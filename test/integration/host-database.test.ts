@@ -1,0 +1,346 @@
+/** A store on a Database that a host application opened: a guest, who leaves everything as it was. */
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import {
+  HostTransactionError,
+  InvalidArgumentError,
+  SqliteCheckpointStore,
+  StoreOpenError,
+  StoreReadonlyError,
+} from "../../src/index.js";
+import { buildFullCheckpoint, buildFullMessage, buildMessage, readTexts } from "../support/builders.js";
+import { watchOpening } from "../support/opened-database.js";
+import { outcomesOf, rejectionOf, thrownBy } from "../support/outcomes.js";
+import { rowsOf } from "../support/sql.js";
+import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+
+const SETTINGS = [
+  "journal_mode",
+  "synchronous",
+  "foreign_keys",
+  "busy_timeout",
+  "trusted_schema",
+  "journal_size_limit",
+];
+
+let folder: TemporaryFolder;
+let path: string;
+let host: Database;
+
+beforeEach(async () => {
+  folder = await createTemporaryFolder();
+  path = join(folder.path, "host.db");
+  host = openHost();
+});
+
+afterEach(async () => {
+  host.close();
+  await folder.remove();
+});
+
+describe("the host's settings", () => {
+  test("are left as they are, opened, worked with and closed", async () => {
+    const before = settingsOf(host);
+    const store = new SqliteCheckpointStore(host);
+    await useStore(store);
+    expect(settingsOf(host)).toEqual(before);
+    await store.close();
+    expect(settingsOf(host)).toEqual(before);
+  });
+
+  test("are refused where foreign keys are off, because rows of deleted sessions would stay", () => {
+    host.run("PRAGMA foreign_keys = OFF");
+    const error = thrownBy(() => new SqliteCheckpointStore(host));
+    expect(error).toBeInstanceOf(StoreOpenError);
+    expect(error.message).toContain("PRAGMA foreign_keys = ON");
+    expect(rowsOf(host, "SELECT * FROM sqlite_schema")).toEqual([]);
+  });
+
+  test.each([
+    { synchronous: "full" },
+    { synchronous: "normal" },
+    { readonly: true },
+    { readonly: false },
+  ] as const)("cannot be asked for by option: %j", (option) => {
+    const error = thrownBy(() => new SqliteCheckpointStore(host, option));
+    expect(error).toBeInstanceOf(InvalidArgumentError);
+    expect(error.message).toStartWith(`Invalid argument: options.${Object.keys(option).join()} `);
+    expect(rowsOf(host, "SELECT * FROM sqlite_schema")).toEqual([]);
+  });
+
+  test("leave the store's own options in force", async () => {
+    const store = new SqliteCheckpointStore(host, {
+      versionConflict: "next",
+      clock: () => 5_000,
+      busyTimeout: 1,
+    });
+    const { id, createdAt } = await store.createSession("./optional");
+    expect(createdAt).toBe(5_000);
+    await store.saveCheckpoint(buildFullCheckpoint(id));
+    expect((await store.saveCheckpoint(buildFullCheckpoint(id))).version).toBe(8);
+    await store.close();
+  });
+});
+
+describe.each([
+  ["a file with SQLite's default settings", () => openHost()],
+  ["a file with a write-ahead log", () => openHost("PRAGMA journal_mode = WAL")],
+  ["a file with a rollback journal kept as a file", () => openHost("PRAGMA journal_mode = PERSIST")],
+  ["a database without strict", () => configured(new Database(path, { readwrite: true, create: true }))],
+  [
+    "a database with strict",
+    () => configured(new Database(path, { strict: true, readwrite: true, create: true })),
+  ],
+  [
+    "a database with safeIntegers",
+    () => configured(new Database(path, { safeIntegers: true, readwrite: true, create: true })),
+  ],
+  ["a database in memory", () => configured(new Database(":memory:"))],
+])("on %s, a store", (_, open) => {
+  test("does all that it does on a file of its own", async () => {
+    host.close(true);
+    host = open();
+    const store = new SqliteCheckpointStore(host);
+    await useStore(store);
+    await store.close();
+  });
+});
+
+describe("the host's own tables", () => {
+  test("are neither seen nor touched, while both work in turn", async () => {
+    host.run("CREATE TABLE notes (id INTEGER PRIMARY KEY, note TEXT)");
+    host.run("INSERT INTO notes (note) VALUES ('before')");
+    const store = new SqliteCheckpointStore(host);
+    await useStore(store);
+    host.run("INSERT INTO notes (note) VALUES ('between')");
+    await useStore(store);
+    await store.close();
+    host.run("INSERT INTO notes (note) VALUES ('after')");
+    expect(rowsOf(host, "SELECT note FROM notes")).toEqual([
+      { note: "before" },
+      { note: "between" },
+      { note: "after" },
+    ]);
+  });
+
+  test("may refer to ours, and go with a deleted session", async () => {
+    const store = new SqliteCheckpointStore(host);
+    host.run("CREATE TABLE runs (session_id TEXT REFERENCES sessions (id) ON DELETE CASCADE)");
+    const { id } = await store.createSession("./referred-to");
+    host.run("INSERT INTO runs VALUES (?)", [id]);
+    await store.deleteSession(id);
+    expect(rowsOf(host, "SELECT * FROM runs")).toEqual([]);
+    await store.close();
+  });
+});
+
+describe("close", () => {
+  test("leaves the host's database open, with every statement of ours finalized", async () => {
+    const { result: store, prepared } = watchOpening(path, () => new SqliteCheckpointStore(host));
+    await useStore(store);
+    await store.close();
+    expect(prepared.length).toBeGreaterThan(0);
+    for (const statement of prepared) expect(() => statement.columnNames).toThrow("finalized");
+    expect(rowsOf(host, "SELECT count(*) AS count FROM sessions")).toEqual([{ count: 2 }]);
+    expect(() => host.close(true)).not.toThrow();
+  });
+
+  test("lets another store be opened on the same database", async () => {
+    const first = new SqliteCheckpointStore(host);
+    const session = await first.createSession("./first");
+    await first.close();
+    const second = new SqliteCheckpointStore(host);
+    expect(await second.getSession(session.id)).toEqual(session);
+    await second.close();
+  });
+
+  test("leaves no statement behind where the store was refused", () => {
+    host.run("CREATE TABLE sessions (other TEXT)");
+    expect(thrownBy(() => new SqliteCheckpointStore(host))).toBeInstanceOf(StoreOpenError);
+    expect(() => host.close(true)).not.toThrow();
+  });
+
+  test("works, every call settles and what is acknowledged is there, where the host closed its database first", async () => {
+    const store = new SqliteCheckpointStore(host);
+    const { id } = await store.createSession("./abandoned");
+    host.close();
+    const outcomes = await outcomesOf([store.addMessage(id, buildMessage(id)), store.getSession(id)]);
+    expect(["ok", "StorageError"]).toEqual(expect.arrayContaining(outcomes));
+    await store.close();
+    const later = new SqliteCheckpointStore(path);
+    expect(await later.getMessages(id)).toHaveLength(outcomes[0] === "ok" ? 1 : 0);
+    await later.close();
+  });
+});
+
+describe("while the host holds a transaction open", () => {
+  test("every write rejects, says why and may be tried again; afterwards it works", async () => {
+    const store = new SqliteCheckpointStore(host);
+    const { id } = await store.createSession("./waiting");
+    host.run("BEGIN");
+    const error = await rejectionOf(store.addMessage(id, buildMessage(id, { content: "too early" })));
+    expect(error).toBeInstanceOf(HostTransactionError);
+    expect(error.retryable).toBe(true);
+    expect(
+      await outcomesOf([
+        store.createSession("./no"),
+        store.updateSession(id, { title: "no" }),
+        store.deleteSession(id),
+      ]),
+    ).toEqual(["HostTransactionError", "HostTransactionError", "HostTransactionError"]);
+    expect(host.inTransaction).toBe(true);
+    host.run("COMMIT");
+    await store.addMessage(id, buildMessage(id, { content: "in time" }));
+    expect(await readTexts(store, id)).toEqual(["in time"]);
+    await store.close();
+  });
+
+  test("nothing of the store is taken along when the host rolls back", async () => {
+    const store = new SqliteCheckpointStore(host);
+    host.run("CREATE TABLE notes (note TEXT)");
+    const { id } = await store.createSession("./kept");
+    host.run("BEGIN");
+    host.run("INSERT INTO notes VALUES ('undone')");
+    await rejectionOf(store.addMessage(id, buildMessage(id)));
+    host.run("ROLLBACK");
+    expect(rowsOf(host, "SELECT * FROM notes")).toEqual([]);
+    expect(await store.getMessages(id)).toEqual([]);
+    await store.close();
+  });
+
+  test("reads work, and see what the host has written", async () => {
+    const store = new SqliteCheckpointStore(host);
+    const { id } = await store.createSession("./read");
+    host.run("BEGIN");
+    host.run("UPDATE sessions SET title = 'by the host' WHERE id = ?", [id]);
+    expect((await store.getSession(id))?.title).toBe("by the host");
+    expect(await store.getMessages(id)).toEqual([]);
+    expect(host.inTransaction).toBe(true);
+    host.run("ROLLBACK");
+    expect(await store.getSession(id)).not.toHaveProperty("title");
+    await store.close();
+  });
+
+  test("a store is opened on a schema that is complete", async () => {
+    await new SqliteCheckpointStore(host).close();
+    host.run("BEGIN");
+    const store = new SqliteCheckpointStore(host);
+    expect(await store.listSessions()).toEqual([]);
+    host.run("COMMIT");
+    await store.close();
+  });
+
+  test("the store can be closed, and the host goes on", async () => {
+    const store = new SqliteCheckpointStore(host);
+    host.run("BEGIN");
+    const refused = rejectionOf(store.createSession("./refused"));
+    await store.close();
+    expect(await refused).toBeInstanceOf(HostTransactionError);
+    host.run("INSERT INTO sessions (id, directory, created_at, updated_at) VALUES ('h', './h', 1, 1)");
+    host.run("COMMIT");
+    expect(rowsOf(host, "SELECT id FROM sessions")).toEqual([{ id: "h" }]);
+  });
+});
+
+test("a write called inside the host's synchronous transaction is committed after it, on its own", async () => {
+  const store = new SqliteCheckpointStore(host);
+  host.run("CREATE TABLE notes (note TEXT)");
+  const calls: Promise<unknown>[] = [];
+  const rollBack = host.transaction(() => {
+    host.run("INSERT INTO notes VALUES ('undone')");
+    calls.push(store.createSession("./independent"));
+    throw new Error("the host changes its mind");
+  });
+  expect(rollBack).toThrow("the host changes its mind");
+  expect(await outcomesOf(calls)).toEqual(["ok"]);
+  expect(rowsOf(host, "SELECT * FROM notes")).toEqual([]);
+  expect(await store.listSessions()).toHaveLength(1);
+  await store.close();
+});
+
+test("two stores share one database, and one may be closed before the other", async () => {
+  const [one, other] = [new SqliteCheckpointStore(host), new SqliteCheckpointStore(host)];
+  const session = await one.createSession("./shared");
+  await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      (index % 2 === 0 ? one : other).addMessage(
+        session.id,
+        buildMessage(session.id, { content: `${index}` }),
+      ),
+    ),
+  );
+  await one.close();
+  expect((await readTexts(other, session.id)).toSorted((a, b) => Number(a) - Number(b))).toEqual(
+    Array.from({ length: 20 }, (_, index) => `${index}`),
+  );
+  await other.close();
+});
+
+test("a database that the host opened for reading is read, and refuses writes", async () => {
+  const filling = new SqliteCheckpointStore(host);
+  const session = await filling.createSession("./read-only");
+  await filling.close();
+  host.close(true);
+  host = configured(new Database(path, { readonly: true }));
+  const store = new SqliteCheckpointStore(host);
+  expect(await store.getSession(session.id)).toEqual(session);
+  expect(await rejectionOf(store.deleteSession(session.id))).toBeInstanceOf(StoreReadonlyError);
+  await store.close();
+});
+
+test("a database that is locked by another, with a rollback journal, is waited for", async () => {
+  const store = new SqliteCheckpointStore(host);
+  const { id } = await store.createSession("./journal");
+  const other = new Database(path);
+  rowsOf(other, "BEGIN");
+  rowsOf(other, "SELECT count(*) FROM sessions"); // A reader is in the way of a commit here.
+  const write = store.addMessage(id, buildMessage(id, { content: "after the reader" }));
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(Bun.peek.status(write)).toBe("pending");
+  rowsOf(other, "COMMIT");
+  await write;
+  expect(await readTexts(store, id)).toEqual(["after the reader"]);
+  other.close(true);
+  await store.close();
+});
+
+function openHost(...statements: string[]): Database {
+  const database = configured(new Database(path));
+  for (const statement of statements) rowsOf(database, statement);
+  return database;
+}
+
+function configured(database: Database): Database {
+  rowsOf(database, "PRAGMA foreign_keys = ON");
+  return database;
+}
+
+function settingsOf(database: Database): unknown[] {
+  return SETTINGS.flatMap((name) => rowsOf(database, `PRAGMA ${name}`));
+}
+
+/** Every method once. */
+async function useStore(store: SqliteCheckpointStore): Promise<void> {
+  const { id, createdAt } = await store.createSession("./project", {
+    title: "T",
+    workspaceId: "w",
+    metadata: { a: 1 },
+  });
+  expect(createdAt).toBeNumber();
+  const message = await store.addMessage(id, buildFullMessage(id));
+  const checkpoint = await store.saveCheckpoint(buildFullCheckpoint(id));
+  await store.updateSession(id, { title: "U" });
+  expect(await store.getSession(id)).toMatchObject({ title: "U", workspaceId: "w", metadata: { a: 1 } });
+  expect((await store.listSessions("w")).map((session) => session.id)).toContain(id);
+  expect(await store.getMessages(id)).toEqual([message]);
+  expect(await store.getMessages(id, { limit: 1, before: message.createdAt + 1 })).toEqual([message]);
+  expect(await store.getCheckpoint(checkpoint.id)).toEqual(checkpoint);
+  expect(await store.getLatestCheckpoint(id, "graph")).toEqual(checkpoint);
+  expect(await store.listCheckpoints(id)).toEqual([checkpoint]);
+  const fork = await store.fork(checkpoint.id);
+  expect(await store.getMessages(fork.id)).toHaveLength(1);
+  const passing = await store.createSession("./passing");
+  await store.deleteSession(passing.id);
+  expect(await store.getSession(passing.id)).toBeNull();
+}

@@ -1,0 +1,174 @@
+/** How SQLite answers every statement of the store: by index, whatever is in the file. */
+import type { Database } from "bun:sqlite";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { SqliteCheckpointStore } from "../../src/index.js";
+import { foreignKeysOf, indexesOf, tablesOf } from "../support/catalogue.js";
+import { watchOpening } from "../support/opened-database.js";
+import { rowsOf, runOn, withDatabase } from "../support/sql.js";
+import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+
+const SOURCES = join(import.meta.dir, "..", "..", "src", "tables");
+
+/** The reads that have to stay fast however much is in the file: which index terms their search must use, at least. */
+const SEARCHES: Readonly<Record<string, string>> = {
+  "SESSIONS_SQL.select": "sessions (id=?)",
+  "SESSIONS_SQL.exists": "sessions (id=?)",
+  "SESSIONS_SQL.listOfWorkspace": "sessions (workspace_id=?)",
+  "MESSAGES_SQL.list": "messages (session_id=?)",
+  "MESSAGES_SQL.page": "messages (session_id=? AND created_at<?)",
+  "MESSAGES_SQL.copyToFork": "messages (session_id=? AND created_at<?)",
+  "CHECKPOINTS_SQL.select": "checkpoints (id=?)",
+  "CHECKPOINTS_SQL.list": "checkpoints (session_id=?)",
+  "CHECKPOINTS_SQL.listOfNamespace": "checkpoints (session_id=? AND namespace=?)",
+  "CHECKPOINTS_SQL.nextVersion": "checkpoints (session_id=? AND namespace=?)",
+  "ENTITIES_SQL.select": "entities (id=?)",
+  "ENTITIES_SQL.listOfSession": "entities (session_id=?)",
+  "ENTITIES_SQL.listOfWorkspace": "entities (workspace_id=?)",
+  "ENTITIES_SQL.listOfType": "entities (type=?)",
+  "FACTS_SQL.select": "facts (id=?)",
+  "FACTS_SQL.listOfWorkspace": "facts (workspace_id=?)",
+  "VECTORS_SQL.page": "checkpoint_sqlite_vectors (rowid>?)",
+  "VECTORS_SQL.revisionsOfSession": "checkpoint_sqlite_vectors (owner=? AND session_id=?)",
+  "VECTORS_SQL.revisionsOfWorkspace": "checkpoint_sqlite_vectors (owner=? AND workspace_id=?)",
+};
+
+/** A list of everything may walk a table, or an index of it, from end to end, in its own order. */
+const LISTS_OF_EVERYTHING = [
+  "SESSIONS_SQL.list",
+  "ENTITIES_SQL.list",
+  "FACTS_SQL.list",
+  "VECTORS_SQL.revisions",
+];
+
+/** One session with most of the rows, many with few, one workspace with most of the sessions. */
+const SKEWED = [
+  `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+   INSERT INTO sessions SELECT 's' || i, iif(i % 10, 'w', 'v' || i), NULL, './d', i, i, NULL FROM n`,
+  `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+   INSERT INTO messages (session_id, role, created_at) SELECT iif(i % 10, 's1', 's' || (i / 10)), 'user', i FROM n`,
+  `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+   INSERT INTO checkpoints (id, session_id, namespace, version, step, node_results, created_at)
+   SELECT 'c' || i, iif(i % 10, 's1', 's' || (i / 10)), iif(i % 3, 'graph', 'n' || (i % 7)), i, 0, '{}', i FROM n`,
+  "ANALYZE",
+];
+
+const statements = await exportedStatements();
+let folder: TemporaryFolder;
+
+beforeAll(async () => {
+  folder = await createTemporaryFolder();
+  for (const name of ["empty", "skewed"]) await new SqliteCheckpointStore(fileOf(name)).close();
+  runOn(fileOf("skewed"), ...SKEWED);
+});
+
+afterAll(() => folder.remove());
+
+test("there are statements to look at, those of the latest, a page and a list among them", () => {
+  const names = statements.map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(Object.keys(SEARCHES)));
+});
+
+test("every statement that is looked at here is one that a store prepares", async () => {
+  const path = fileOf("prepared");
+  const { result: store, statements: prepared } = watchOpening(path, () => {
+    const opened = new SqliteCheckpointStore(path);
+    void opened.searchFactsSemantic([1]); // What a search needs is prepared at the first one.
+    return opened;
+  });
+  await store.close();
+  for (const { name, sql } of statements) expect(prepared, name).toContain(sql);
+});
+
+test("a store prepares no statement on its tables beside those that are looked at here", async () => {
+  const path = fileOf("empty");
+  const { result: store, statements: prepared } = watchOpening(path, () => new SqliteCheckpointStore(path));
+  await store.close();
+  const exported = new Set(statements.map(({ sql }) => sql));
+  const tables = /\b(sessions|messages|checkpoints|entities|facts)\b/;
+  expect(prepared.filter((sql) => !exported.has(sql) && tables.test(sql))).toEqual([]);
+});
+
+describe.each(["empty", "skewed"])("in a file that is %s", (content) => {
+  test.each(statements)("$name neither scans a table nor sorts", ({ name, sql }) => {
+    const plan = planOf(content, sql);
+    expect(plan.filter((step) => step.includes("TEMP B-TREE"))).toEqual([]);
+    expect(plan.filter((step) => /AUTOMATIC/.test(step))).toEqual([]);
+    const scans = plan.filter((step) => step.startsWith("SCAN ") && step !== "SCAN CONSTANT ROW");
+    expect(LISTS_OF_EVERYTHING.includes(name) ? [] : scans).toEqual([]);
+  });
+
+  test.each(Object.entries(SEARCHES))("%s searches an index of %s", (name, search) => {
+    const sql = statements.find((statement) => statement.name === name)?.sql ?? "";
+    const [table = "", terms = ""] = search.split(/ (?=\()/);
+    const searches = planOf(content, sql).filter((step) => step.startsWith(`SEARCH ${table} USING `));
+    expect(searches).toHaveLength(1);
+    expect(searches[0]).toContain(terms.slice(0, -1));
+  });
+
+  test("the list of all sessions walks an index of their times", () => {
+    const sql = statements.find(({ name }) => name === "SESSIONS_SQL.list")?.sql ?? "";
+    expect(planOf(content, sql)).toEqual([expect.stringMatching(/^SCAN sessions USING INDEX idx_sessions_/)]);
+  });
+
+  test("the times of a session's clock are the ends of an index", () => {
+    for (const name of ["SESSIONS_SQL.advanceClock", "CHECKPOINTS_SQL.insert"]) {
+      const sql = statements.find((statement) => statement.name === name)?.sql ?? "";
+      const searches = planOf(content, sql).filter((step) => / (messages|checkpoints) USING /.test(step));
+      expect(searches.length).toBeGreaterThan(0);
+      for (const step of searches) expect(step).toMatch(/COVERING INDEX .* \(session_id=\?\)$/);
+    }
+  });
+});
+
+test("for every foreign key there is an index, so that deleting a session scans no table", () => {
+  inspect("empty", (database) => {
+    const keys = tablesOf(database).flatMap((table) =>
+      foreignKeysOf(database, table).map((key) => ({ table, column: key.split(" ")[0] ?? "" })),
+    );
+    expect(keys.map(({ table }) => table).toSorted()).toEqual([
+      "checkpoints",
+      "entities",
+      "facts",
+      "messages",
+    ]);
+    for (const { table, column } of keys) {
+      const leading = indexesOf(database, table).map((index) => /\((\w+)/.exec(index)?.[1]);
+      expect(leading, `${table}.${column}`).toContain(column);
+    }
+  });
+});
+
+interface NamedStatement {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** Every statement of every object named …_SQL that a file of src/tables exports. */
+async function exportedStatements(): Promise<NamedStatement[]> {
+  const found: NamedStatement[] = [];
+  for (const file of readdirSync(SOURCES).toSorted()) {
+    const module: unknown = await import(join(SOURCES, file));
+    for (const [group, texts] of Object.entries(module ?? {})) {
+      if (!group.endsWith("_SQL")) continue;
+      for (const [name, sql] of Object.entries(texts ?? {}))
+        found.push({ name: `${group}.${name}`, sql: String(sql) });
+    }
+  }
+  return found;
+}
+
+function planOf(file: string, sql: string): string[] {
+  return inspect(file, (database) =>
+    rowsOf<{ detail: string }>(database, `EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) => detail),
+  );
+}
+
+function inspect<T>(name: string, look: (database: Database) => T): T {
+  return withDatabase(fileOf(name), look);
+}
+
+function fileOf(name: string): string {
+  return join(folder.path, `${name}.db`);
+}
