@@ -185,7 +185,11 @@ function reviveBigint(decoder: Decoder, value: unknown): bigint {
   if (typeof value !== "string" || !INTEGER.test(value)) {
     throw decoder.malformed(TAG.bigint, "an integer in decimal digits");
   }
-  return BigInt(value);
+  try {
+    return BigInt(value);
+  } catch (error) {
+    throw decoder.malformed(TAG.bigint, "one that the engine has room for", error);
+  }
 }
 
 function reviveNumber(decoder: Decoder, value: unknown): number {

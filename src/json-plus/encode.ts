@@ -9,8 +9,8 @@
 import { SerializationError } from "../errors.js";
 import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY, tagged } from "./tags.js";
 
-/** Half of what `JSON.stringify` of Bun 1.4 can walk on an empty stack: the caller's own stack needs room too. */
-export const MAX_DEPTH = 5_000;
+/** Less than half of what the engine's stack holds (Bun 1.2 to 1.4): the caller's own frames need room too. */
+export const MAX_DEPTH = 2_000;
 
 /** A small value that shares its parts (`b = [a, a]; c = [b, b]; …`) can stand for billions of objects when written out. */
 export const MAX_CONTAINERS = 10_000_000;

@@ -187,7 +187,10 @@ describe("the demo with a path", () => {
   });
 });
 
-describe.skipIf(process.platform === "win32")("the demo in a terminal", () => {
+/** `Bun.spawn` has pseudo-terminals since Bun 1.3.5, and not on Windows. */
+const hasTerminals = "Terminal" in Bun && process.platform !== "win32";
+
+describe.skipIf(!hasTerminals)("the demo in a terminal", () => {
   async function runInTerminal(more: Record<string, string>): Promise<string> {
     const folder = await createTemporaryFolder();
     const decoder = new TextDecoder();

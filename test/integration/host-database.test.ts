@@ -141,7 +141,7 @@ describe("close", () => {
     await useStore(store);
     await store.close();
     expect(prepared.length).toBeGreaterThan(0);
-    for (const statement of prepared) expect(() => statement.columnNames).toThrow("finalized");
+    for (const statement of prepared) expect(() => statement.all()).toThrow("finalized");
     expect(rowsOf(host, "SELECT count(*) AS count FROM sessions")).toEqual([{ count: 2 }]);
     expect(() => host.close(true)).not.toThrow();
   });
