@@ -6,8 +6,8 @@
  */
 import { finiteNumber, options as named, nonNegativeInteger, vector } from "../arguments.js";
 import type { Connection, PreparedStatement, Row, Statements } from "../connection.js";
+import { unitOf } from "../cosine.js";
 import { embedding } from "../shapes.js";
-import { unitOf } from "../vectors/cosine.js";
 import { ColumnReader } from "./columns.js";
 
 /** Whose embedding a vector is. */

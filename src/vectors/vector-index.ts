@@ -9,6 +9,7 @@
  * 100,000 vectors of 384 dimensions). Vectors beyond the memory limit are read from the file at every search.
  */
 import type { Row } from "../connection.js";
+import { cosine, dotAt, unitOf } from "../cosine.js";
 import { CheckpointCorruptionError, VectorDimensionError } from "../errors.js";
 import { nextTurn } from "../event-loop.js";
 import type {
@@ -19,7 +20,6 @@ import type {
   VectorSubject,
   VectorsTable,
 } from "../tables/vectors.js";
-import { cosine, dotAt, unitOf } from "./cosine.js";
 import { Ranking } from "./ranking.js";
 import { VectorGroup } from "./vector-group.js";
 
