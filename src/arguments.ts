@@ -28,6 +28,17 @@ export function optionalText(argument: string, value: unknown): string | null {
   return isAbsent(value) ? null : text(argument, value);
 }
 
+/** A value to be set, where it is given; `null` clears it. */
+export interface Clearable<T> {
+  isGiven: boolean;
+  value: T | null;
+}
+
+/** `undefined` keeps what is there. */
+export function clearable<T>(value: unknown, encode: (value: unknown) => T | null): Clearable<T> {
+  return { isGiven: value !== undefined, value: isAbsent(value) ? null : encode(value) };
+}
+
 export function oneOf<T extends string>(argument: string, value: unknown, allowed: readonly T[]): T {
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) {
@@ -92,7 +103,7 @@ export function optionalVector(argument: string, value: unknown): number[] | nul
 }
 
 /** An object of named values, as options are. Absent: no names. */
-export function options(argument: string, value: unknown): Record<string, unknown> {
+export function namedValues(argument: string, value: unknown): Record<string, unknown> {
   if (isAbsent(value)) {
     return {};
   }
@@ -101,10 +112,14 @@ export function options(argument: string, value: unknown): Record<string, unknow
 
 /** An object of named values that must be there, as a message is. */
 export function required(argument: string, value: unknown): Record<string, unknown> {
-  if (!isRecord(value)) {
-    throw mustBe(argument, "an object", value);
+  try {
+    if (isRecord(value)) {
+      return { ...value }; // A getter runs once, and not while something is half done.
+    }
+  } catch (error) {
+    throw unreadable(argument, error);
   }
-  return value;
+  throw mustBe(argument, "an object", value);
 }
 
 /** A structured value of the given shape in the wire format; `null` where it is absent. */
@@ -122,7 +137,6 @@ export function structured(argument: string, value: unknown, shape: Shape<unknow
   }
 }
 
-/** A getter of the caller's may throw anything. */
 function shaped<T>(argument: string, value: unknown, shape: Shape<T>): T {
   let fault: Fault | undefined;
   try {
@@ -131,9 +145,14 @@ function shaped<T>(argument: string, value: unknown, shape: Shape<T>): T {
     }
     fault = shape.faultIn(value);
   } catch (error) {
-    throw new InvalidArgumentError(argument, `could not be read: ${String(error)}`, { cause: error });
+    throw unreadable(argument, error);
   }
   throw mustBe(argument + (fault?.path ?? ""), fault?.expected ?? "of another shape", fault?.given);
+}
+
+/** A getter of the caller's threw. */
+function unreadable(argument: string, error: unknown): InvalidArgumentError {
+  return new InvalidArgumentError(argument, `could not be read: ${String(error)}`, { cause: error });
 }
 
 export function mustBe(argument: string, expected: string, given: unknown): InvalidArgumentError {

@@ -6,6 +6,7 @@ import { retryWhileBusy } from "./busy-retry.js";
 import type { Connection } from "./connection.js";
 import { StoreClosedError, StoreReadonlyError } from "./errors.js";
 import type { StoreSettings } from "./options.js";
+import { isBusy, toStoreError } from "./sqlite-errors.js";
 import { WriteQueue } from "./write-queue.js";
 
 export class Calls {
@@ -21,8 +22,12 @@ export class Calls {
     this.#queue = new WriteQueue(connection, settings.busyTimeout);
   }
 
-  /** Runs `write` in a transaction with the time it is run at, and resolves with what it returns after the commit. */
-  async write<T>(write: (now: number) => T): Promise<T> {
+  /**
+   * Runs `write` in a transaction with the time it is run at; resolves with what it returns, after the commit.
+   *
+   * @throws at once where the store is closed or read-only: call it in an async method, which rejects instead.
+   */
+  write<T>(write: (now: number) => T): Promise<T> {
     this.#refuseClosed();
     if (this.#settings.readonly) {
       throw new StoreReadonlyError("it was opened with readonly: true. Open it without to write.");
@@ -30,22 +35,45 @@ export class Calls {
     return this.#queue.enqueue(() => write(this.#settings.clock()));
   }
 
-  /** Runs `read` when every write called before is settled; at once, within this call, where there is none. */
-  async read<T>(read: () => T | Promise<T>): Promise<T> {
+  /**
+   * Runs `read` at once where no write is pending and no lock is in the way, otherwise as soon as that is so.
+   *
+   * @throws at once where the store is closed, or the read fails: call it in an async method, which rejects instead.
+   */
+  read<T>(read: () => T): T | Promise<T> {
     this.#refuseClosed();
-    const result = this.#readAfterWrites(read);
-    this.#reads.add(result);
-    try {
-      return await result;
-    } finally {
-      this.#reads.delete(result);
+    if (this.#queue.isIdle) {
+      try {
+        return read();
+      } catch (error) {
+        if (!isBusy(error)) {
+          throw toStoreError(error, this.#settings.busyTimeout);
+        }
+      }
     }
+    return this.#track(this.#readAfterWrites(read));
+  }
+
+  /** The same for a read that lets other work through in between. */
+  readInSteps<T>(read: () => Promise<T>): Promise<T> {
+    this.#refuseClosed();
+    return this.#track(this.#readAfterWrites(read));
   }
 
   /** Waits for every call made before, then closes the connection. Calling it again waits for the same. */
   close(): Promise<void> {
     this.#closing ??= this.#closeAfterCalls();
     return this.#closing;
+  }
+
+  /** Closing waits for it. */
+  async #track<T>(result: Promise<T>): Promise<T> {
+    this.#reads.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#reads.delete(result);
+    }
   }
 
   async #readAfterWrites<T>(read: () => T | Promise<T>): Promise<T> {

@@ -5,8 +5,17 @@
  * becomes a write-ahead log, which no network file system supports.
  */
 import type { Database as BunDatabase, SQLQueryBindings, Statement } from "bun:sqlite";
-import { accessSync, closeSync, constants, mkdirSync, openSync, type Stats, statSync } from "node:fs";
-import { dirname } from "node:path";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
 import { InvalidArgumentError, StoreOpenError } from "./errors.js";
 import type { StoreSettings } from "./options.js";
 import { Database, sqliteConstants } from "./runtime.js";
@@ -215,11 +224,19 @@ function createPrivately(path: string): void {
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") {
-      return; // Another process was faster, and it is as private.
+      createTarget(path); // Unless it is a link to nothing, another process was faster, and as private.
+      return;
     }
     throw new StoreOpenError(path, `the file or its folder cannot be made (${messageOf(error)}).`, {
       cause: error,
     });
+  }
+}
+
+/** Through a symbolic link to a file that is missing, SQLite would create it readable for all. */
+function createTarget(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    createPrivately(resolve(dirname(path), readlinkSync(path)));
   }
 }
 

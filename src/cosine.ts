@@ -8,14 +8,25 @@
  */
 export const LARGEST_ERROR = 1e-7;
 
-/** From -1 to 1, up to rounding; 0 where either vector is zero. */
+/** Below it sums of products have lost digits. */
+const SMALLEST_EXACT = Number.MIN_VALUE / Number.EPSILON ** 2;
+
+/** From -1 to 1, exactly 1 for equal vectors; 0 where either is zero. */
 export function cosine(a: readonly number[], b: readonly number[]): number {
   const product = dot(a, b);
-  const lengths = lengthOf(a) * lengthOf(b);
-  if (Number.isFinite(product) && Number.isFinite(lengths) && lengths > Number.MIN_VALUE / Number.EPSILON) {
-    return product / lengths;
-  }
-  return cosineOfExtremes(a, b);
+  const squareOfA = dot(a, a);
+  const squareOfB = dot(b, b);
+  const squares = squareOfA * squareOfB;
+  const isInRange =
+    Number.isFinite(product) &&
+    Number.isFinite(squares) &&
+    Math.min(squareOfA, squareOfB, squares) > SMALLEST_EXACT;
+  return isInRange ? quotient(product, squares) : cosineOfExtremes(a, b);
+}
+
+/** The root of the product: a product of the roots is not exactly the square for equal vectors. */
+function quotient(product: number, squares: number): number {
+  return Math.max(-1, Math.min(1, product / Math.sqrt(squares)));
 }
 
 /** The vector of length 1 in the same direction; zeros for a zero vector. */
@@ -66,8 +77,8 @@ function lengthOf(vector: readonly number[]): number {
 function cosineOfExtremes(a: readonly number[], b: readonly number[]): number {
   const scaledA = scaledToOne(a);
   const scaledB = scaledToOne(b);
-  const lengths = lengthOf(scaledA) * lengthOf(scaledB);
-  return lengths === 0 ? 0 : dot(scaledA, scaledB) / lengths;
+  const squares = dot(scaledA, scaledA) * dot(scaledB, scaledB);
+  return squares === 0 ? 0 : quotient(dot(scaledA, scaledB), squares);
 }
 
 /** The same direction, with a largest component of 1 (or -1); a zero vector stays as it is. */

@@ -218,7 +218,7 @@ export class DiskFullError extends CheckpointStoreError {
   }
 }
 
-/** The operating system failed to read or write. Nothing was written. */
+/** SQLite or the operating system failed in a way that has no error of its own here; `cause` is theirs. Nothing was written. */
 export class StorageError extends CheckpointStoreError {
   readonly _tag = "StorageError";
   override readonly name = "StorageError";

@@ -17,8 +17,8 @@ import { encode } from "./json-plus/encode.js";
  */
 export class JsonPlusSerializer {
   /**
-   * @throws {SerializationError} naming the path, where the value contains itself, is nested deeper than 5,000
-   *   levels, cannot be read (a getter or `toJSON` throws), or is itself a function or symbol.
+   * @throws {SerializationError} naming the path, where the value contains itself, is nested deeper than 2,000
+   *   levels, is more than 10,000,000 objects and arrays, cannot be read (a getter or `toJSON` throws), or is itself a function or symbol.
    */
   serialize(value: unknown): string {
     const encoded = encode(value);

@@ -1,5 +1,5 @@
 /** The options of a store: their units, defaults and bounds, and the check that rejects everything else by name. */
-import { mustBe, nonNegativeInteger, oneOf, options as record } from "./arguments.js";
+import { mustBe, namedValues, nonNegativeInteger, oneOf } from "./arguments.js";
 import { InvalidArgumentError } from "./errors.js";
 
 export interface SqliteCheckpointStoreOptions {
@@ -29,7 +29,7 @@ export interface SqliteCheckpointStoreOptions {
   versionConflict?: "error" | "next" | undefined;
   /**
    * How much memory the vectors of semantic search may take, in bytes; 0: none. A vector takes 4 bytes a dimension and
-   * about 100 more. What does not fit is read from the file at every search, which is some ten times slower.
+   * about 100 more. What does not fit is read from the file at every search, which is some twenty times slower.
    * @default 268435456 (256 MiB: 160,000 vectors of 384 dimensions)
    */
   vectorMemory?: number | undefined;
@@ -68,7 +68,7 @@ const DEFAULTS: StoreSettings = {
 
 /** @throws {InvalidArgumentError} for an unknown name or a value that is not allowed. */
 export function settingsOf(given: unknown): StoreSettings {
-  const named = record("options", given);
+  const named = namedValues("options", given);
   for (const name of Object.keys(named)) {
     if (!Object.hasOwn(DEFAULTS, name)) {
       throw new InvalidArgumentError(

@@ -39,6 +39,11 @@ const SELECT_OBJECTS = `
   FROM sqlite_schema
   WHERE type IN ('table', 'view', 'index')`;
 
+const SELECT_VECTOR_OBJECTS = `
+  SELECT name
+  FROM sqlite_schema
+  WHERE type IN ('table', 'trigger')`;
+
 const SELECT_COLUMNS = `
   SELECT group_concat(name || ' ' || type || iif("notnull", ' NOT NULL', '') || iif(pk, ' PRIMARY KEY', ''), ', ')
   FROM pragma_table_info(?1)`;
@@ -138,18 +143,20 @@ const INDEXES_OF_0_2_3 = [
 /** Ours: every list newest first without a sort, and the deletion of a session without a scan of all facts. */
 const INDEXES_NEWEST_FIRST = [
   "CREATE INDEX IF NOT EXISTS idx_sessions_updated ON sessions (updated_at)",
-  "CREATE INDEX IF NOT EXISTS idx_sessions_workspace_updated ON sessions (workspace_id, updated_at)",
   "CREATE INDEX IF NOT EXISTS idx_checkpoints_saved ON checkpoints (session_id, created_at)",
   "CREATE INDEX IF NOT EXISTS idx_checkpoints_namespace_saved ON checkpoints (session_id, namespace, created_at)",
   "CREATE INDEX IF NOT EXISTS idx_facts_source_session ON facts (source_session_id)",
 ];
 
+/** How many deletions are told one by one; who has missed more looks at everything again. */
+const DELETIONS_KEPT = 1_000;
+
 /**
  * A binary form of every embedding, kept in step by triggers, so that whatever any writer does to an embedding, 0.2.3
  * among them, is a new revision without a `unit`, to be read from the JSON when it is searched next.
  *
- * A revision is never used again: what is new to a store is above the last one it has seen. `deletions` tells it that
- * some of those are gone.
+ * A revision is never used again: what is new to a store is above the last one it has seen, and what is gone stands in
+ * the deletions above the last one it has seen.
  */
 const VECTORS = [
   `
@@ -170,20 +177,20 @@ const VECTORS = [
     ON checkpoint_sqlite_vectors (owner, workspace_id)`,
   `
     CREATE TABLE checkpoint_sqlite_vector_deletions (
-      deletions INTEGER NOT NULL
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+      revision INTEGER NOT NULL
     )`,
-  `
-    INSERT INTO checkpoint_sqlite_vector_deletions (deletions)
-    VALUES (0)`,
   `
     CREATE TRIGGER checkpoint_sqlite_vector_deleted
     AFTER DELETE ON checkpoint_sqlite_vectors
     BEGIN
-      UPDATE checkpoint_sqlite_vector_deletions
-      SET deletions = deletions + 1;
+      INSERT INTO checkpoint_sqlite_vector_deletions (revision)
+      VALUES (OLD.revision);
+      DELETE FROM checkpoint_sqlite_vector_deletions
+      WHERE sequence <= (SELECT max(sequence) FROM checkpoint_sqlite_vector_deletions) - ${DELETIONS_KEPT};
     END`,
-  ...triggersOf("entity", "entities", "NEW.session_id"),
-  ...triggersOf("fact", "facts", "NULL"),
+  ...triggersOf("entity", "entities", "session_id"),
+  ...triggersOf("fact", "facts", null),
   `
     INSERT INTO checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
     SELECT 'entity', id, session_id, workspace_id
@@ -198,16 +205,22 @@ const VECTORS = [
     ORDER BY rowid`,
 ];
 
-/** @param sessionId Where the owner's rows name a session that a search can be limited to. */
-function triggersOf(owner: "entity" | "fact", table: "entities" | "facts", sessionId: string): string[] {
+/** @param sessionColumn What of the owner's rows a search can be limited to, besides the workspace. */
+function triggersOf(
+  owner: "entity" | "fact",
+  table: "entities" | "facts",
+  sessionColumn: "session_id" | null,
+): string[] {
   const forget = (id: string) => `
       DELETE FROM checkpoint_sqlite_vectors
       WHERE owner = '${owner}'
         AND id = ${id};`;
   const remember = `
       INSERT INTO checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
-      SELECT '${owner}', NEW.id, ${sessionId}, NEW.workspace_id
+      SELECT '${owner}', NEW.id, ${sessionColumn === null ? "NULL" : `NEW.${sessionColumn}`}, NEW.workspace_id
       WHERE NEW.embedding IS NOT NULL;`;
+  const columns = ["id", "workspace_id", "embedding", ...(sessionColumn === null ? [] : [sessionColumn])];
+  const isChanged = columns.map((column) => `NEW.${column} IS NOT OLD.${column}`).join(" OR ");
   return [
     // INSERT OR REPLACE runs no trigger for the row that it replaces.
     `
@@ -218,9 +231,7 @@ function triggersOf(owner: "entity" | "fact", table: "entities" | "facts", sessi
     `
     CREATE TRIGGER checkpoint_sqlite_${owner}_updated
     AFTER UPDATE ON ${table}
-    WHEN NEW.embedding IS NOT OLD.embedding
-      OR NEW.workspace_id IS NOT OLD.workspace_id
-      OR NEW.id IS NOT OLD.id
+    WHEN ${isChanged}
     BEGIN${forget("OLD.id")}${remember}
     END`,
     `
@@ -256,7 +267,7 @@ export function bootstrapSchema(connection: Connection, settings: StoreSettings)
     refuseIncomplete(connection);
     return;
   }
-  if (version === SCHEMA_VERSION) {
+  if (version === SCHEMA_VERSION && hasWholeVectors(connection)) {
     return;
   }
   if (connection.isInTransaction) {
@@ -265,6 +276,9 @@ export function bootstrapSchema(connection: Connection, settings: StoreSettings)
   connection.once("BEGIN IMMEDIATE");
   try {
     migrate(connection, inspect(connection), settings.clock());
+    if (!hasWholeVectors(connection)) {
+      remakeVectors(connection);
+    }
     connection.once("COMMIT");
   } catch (error) {
     if (connection.isInTransaction) {
@@ -385,7 +399,48 @@ function firstText([row]: readonly Row[]): string {
   return row === undefined ? "" : String(Object.values(row)[0] ?? "");
 }
 
-/** Whether the file has the vectors that semantic search looks at: not yet where it is of 0.2.3 and opened read-only. */
+/** Rebuilding a table, as tools do to change it, drops the triggers on it without a word. */
+function hasWholeVectors(connection: Connection): boolean {
+  const names = connection.once(SELECT_VECTOR_OBJECTS).map((row) => row.name);
+  return vectorObjects().every(({ name }) => names.includes(name));
+}
+
+/** The JSON in `embedding` is what counts: the rest can be made from it again. */
+function remakeVectors(connection: Connection): void {
+  const present = connection.once(SELECT_VECTOR_OBJECTS).map((row) => row.name);
+  for (const { type, name } of vectorObjects().filter((object) => present.includes(object.name))) {
+    connection.once(`DROP ${type} IF EXISTS ${name}`);
+  }
+  for (const statement of VECTORS) {
+    connection.once(statement);
+  }
+}
+
+/** As the statements above name them; an index goes with its table. */
+function vectorObjects(): { type: "TABLE" | "TRIGGER"; name: string }[] {
+  return VECTORS.flatMap((sql) => {
+    const [, type, name] = /CREATE (TABLE|TRIGGER) (\w+)/.exec(sql) ?? [];
+    return (type === "TABLE" || type === "TRIGGER") && name !== undefined ? [{ type, name }] : [];
+  });
+}
+
+/**
+ * A file of 0.2.3 that is opened read-only has no vectors. They are made beside it, in this connection's temporary
+ * database, and made anew for every search, since no trigger tells of changes.
+ */
+export function fillTemporaryVectors(connection: Connection): void {
+  const [createTable = ""] = VECTORS;
+  connection.once(createTable.replace("CREATE TABLE", "CREATE TEMP TABLE IF NOT EXISTS"));
+  connection.once(
+    "CREATE TEMP TABLE IF NOT EXISTS checkpoint_sqlite_vector_deletions (sequence INTEGER PRIMARY KEY, revision INTEGER)",
+  );
+  connection.once("DELETE FROM temp.checkpoint_sqlite_vectors");
+  for (const fill of VECTORS.slice(-2)) {
+    connection.once(fill);
+  }
+}
+
+/** Whether the file itself has the vectors that semantic search looks at. */
 export function hasVectors(connection: Connection): boolean {
   return connection.once(SELECT_OBJECTS).some((object) => object.name === VECTORS_TABLE);
 }

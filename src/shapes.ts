@@ -39,91 +39,79 @@ const NODE_STATUSES: readonly unknown[] = [
 
 /** An object that comes back as an object: no array, Map, Date or other class with a wire format of its own. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) {
+    return false;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = prototype === Object.prototype || prototype === null;
   return (
-    typeof value === "object" &&
-    value !== null &&
-    Object.prototype.toString.call(value) === "[object Object]" &&
-    typeof Reflect.get(value, "toJSON") !== "function"
+    (isPlain || Object.prototype.toString.call(value) === "[object Object]") &&
+    !("toJSON" in value && typeof value.toJSON === "function")
   );
 }
 
-const findRecord: FindFault = (value) => (isRecord(value) ? undefined : fault("", "an object", value));
-
-const findNodeResults: FindFault = (value) =>
-  isRecord(value)
-    ? firstFault(Object.keys(value), (nodeId) => within(member(nodeId), nodeResult(value[nodeId])))
-    : fault("", "an object of node results by node id", value);
-
-const findCycleState: FindFault = (value) =>
-  isRecord(value)
-    ? (within(".backEdge", text(value.backEdge)) ?? within(".iteration", nonNegativeInteger(value.iteration)))
-    : fault("", "an object { backEdge, iteration }", value);
-
-const nodeResult: FindFault = (value) => {
-  if (!isRecord(value)) {
-    return fault("", "an object { status, output?, error?, startedAt?, completedAt? }", value);
-  }
-  return (
-    within(".status", nodeStatus(value.status)) ??
-    within(".error", optional(text)(value.error)) ??
-    within(".startedAt", optional(finiteNumber)(value.startedAt)) ??
-    within(".completedAt", optional(finiteNumber)(value.completedAt))
-  );
-};
-
-const toolCall: FindFault = (value) =>
-  isRecord(value)
-    ? (within(".name", text(value.name)) ??
-      within(".toolUseId", text(value.toolUseId)) ??
-      within(".input", findRecord(value.input)))
-    : fault("", "an object { name, toolUseId, input }", value);
-
-const toolResult: FindFault = (value) =>
-  isRecord(value)
-    ? (within(".toolUseId", text(value.toolUseId)) ??
-      within(".content", text(value.content)) ??
-      within(".status", optional(text)(value.status)) ??
-      within(".fullOutputRef", optional(text)(value.fullOutputRef)))
-    : fault("", "an object { toolUseId, content, status?, fullOutputRef? }", value);
-
-const relationship: FindFault = (value) =>
-  isRecord(value)
-    ? (within(".targetId", text(value.targetId)) ?? within(".type", text(value.type)))
-    : fault("", "an object { targetId, type }", value);
-
-const text: FindFault = (value) => (typeof value === "string" ? undefined : fault("", "a string", value));
+const text: FindFault = (value) => (typeof value === "string" ? undefined : fault("a string", value));
 
 const finiteNumber: FindFault = (value) =>
-  Number.isFinite(value) ? undefined : fault("", "a finite number", value);
+  Number.isFinite(value) ? undefined : fault("a finite number", value);
 
 const nonNegativeInteger: FindFault = (value) =>
-  Number.isSafeInteger(value) && Number(value) >= 0 ? undefined : fault("", "a non-negative integer", value);
+  Number.isSafeInteger(value) && Number(value) >= 0 ? undefined : fault("a non-negative integer", value);
+
+const anyRecord: FindFault = (value) => (isRecord(value) ? undefined : fault("an object", value));
 
 const nodeStatus: FindFault = (value) =>
   NODE_STATUSES.includes(value)
     ? undefined
-    : fault("", 'one of "pending", "running", "completed", "failed", "skipped"', value);
+    : fault('one of "pending", "running", "completed", "failed", "skipped"', value);
 
-export const record = shape<Record<string, unknown>>(findRecord);
+const nodeResult = withFields("an object { status, output?, error?, startedAt?, completedAt? }", {
+  status: nodeStatus,
+  error: optional(text),
+  startedAt: optional(finiteNumber),
+  completedAt: optional(finiteNumber),
+});
 
-export const nodeResults = shape<Record<string, CheckpointNodeResult>>(findNodeResults);
+export const record = shape<Record<string, unknown>>(anyRecord);
 
-export const pendingNodes = shape<string[]>((value) => listOf(value, "an array of node ids", text));
-
-export const toolCalls = shape<ToolCall[]>((value) => listOf(value, "an array of tool calls", toolCall));
-
-export const toolResults = shape<StoredToolResult[]>((value) =>
-  listOf(value, "an array of tool results", toolResult),
+export const nodeResults = shape<Record<string, CheckpointNodeResult>>(
+  recordOf("an object of node results by node id", nodeResult),
 );
 
-export const cycleState = shape<CycleState>(findCycleState);
+export const pendingNodes = shape<string[]>(listOf("an array of node ids", text));
 
-export const relationships = shape<Relationship[]>((value) =>
-  listOf(value, "an array of relationships", relationship),
+export const cycleState = shape<CycleState>(
+  withFields("an object { backEdge, iteration }", { backEdge: text, iteration: nonNegativeInteger }),
+);
+
+export const toolCalls = shape<ToolCall[]>(
+  listOf(
+    "an array of tool calls",
+    withFields("an object { name, toolUseId, input }", { name: text, toolUseId: text, input: anyRecord }),
+  ),
+);
+
+export const toolResults = shape<StoredToolResult[]>(
+  listOf(
+    "an array of tool results",
+    withFields("an object { toolUseId, content, status?, fullOutputRef? }", {
+      toolUseId: text,
+      content: text,
+      status: optional(text),
+      fullOutputRef: optional(text),
+    }),
+  ),
+);
+
+export const relationships = shape<Relationship[]>(
+  listOf(
+    "an array of relationships",
+    withFields("an object { targetId, type }", { targetId: text, type: text }),
+  ),
 );
 
 /** Rows of 0.2.3 may hold an empty one; it has nothing in common with any query. */
-export const embedding = shape<number[]>((value) => listOf(value, "an array of numbers", finiteNumber));
+export const embedding = shape<number[]>(listOf("an array of numbers", finiteNumber));
 
 function shape<T>(faultIn: FindFault): Shape<T> {
   return { faultIn, accepts: (value): value is T => faultIn(value) === undefined };
@@ -133,32 +121,58 @@ function optional(find: FindFault): FindFault {
   return (value) => (value === undefined || value === null ? undefined : find(value));
 }
 
-function listOf(value: unknown, expected: string, element: FindFault): Fault | undefined {
-  return Array.isArray(value)
-    ? firstFault([...value.keys()], (index) => within(`[${index}]`, element(value[index])))
-    : fault("", expected, value);
-}
-
-function firstFault<T>(keys: readonly T[], faultAt: (key: T) => Fault | undefined): Fault | undefined {
-  for (const key of keys) {
-    const found = faultAt(key);
-    if (found !== undefined) {
-      return found;
+function withFields(expected: string, fields: Record<string, FindFault>): FindFault {
+  const finders = Object.entries(fields);
+  return (value) => {
+    if (!isRecord(value)) {
+      return fault(expected, value);
     }
-  }
-  return undefined;
+    for (const [name, find] of finders) {
+      const found = find(value[name]);
+      if (found !== undefined) {
+        return within(`.${name}`, found);
+      }
+    }
+    return undefined;
+  };
 }
 
-function fault(path: string, expected: string, given: unknown): Fault {
-  return { path, expected, given };
+function recordOf(expected: string, find: FindFault): FindFault {
+  return (value) => {
+    if (!isRecord(value)) {
+      return fault(expected, value);
+    }
+    for (const key of Object.keys(value)) {
+      const found = find(value[key]);
+      if (found !== undefined) {
+        return within(`[${JSON.stringify(key)}]`, found);
+      }
+    }
+    return undefined;
+  };
 }
 
-function within(step: string, inner: Fault | undefined): Fault | undefined {
-  return inner === undefined ? undefined : { ...inner, path: step + inner.path };
+function listOf(expected: string, find: FindFault): FindFault {
+  return (value) => {
+    if (!Array.isArray(value)) {
+      return fault(expected, value);
+    }
+    for (let index = 0; index < value.length; index++) {
+      const found = find(value[index]);
+      if (found !== undefined) {
+        return within(`[${index}]`, found);
+      }
+    }
+    return undefined;
+  };
 }
 
-function member(key: string): string {
-  return `[${JSON.stringify(key)}]`;
+function fault(expected: string, given: unknown): Fault {
+  return { path: "", expected, given };
+}
+
+function within(step: string, inner: Fault): Fault {
+  return { ...inner, path: step + inner.path };
 }
 
 /** A value as an error may show it: its kind and a little of it, never the whole payload. */

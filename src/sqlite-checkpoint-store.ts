@@ -5,15 +5,10 @@
  * statements in a transaction; a read waits for the writes called before it, and its rows go through a mapper.
  */
 import type { Database as BunDatabase } from "bun:sqlite";
-import { mustBe, options as named, optionalText, text } from "./arguments.js";
+import { mustBe, namedValues, optionalText, text } from "./arguments.js";
 import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
-import {
-  CheckpointNotFoundError,
-  EntityNotFoundError,
-  SessionNotFoundError,
-  StoreReadonlyError,
-} from "./errors.js";
+import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
 import {
   refuseFileOptions,
   type SqliteCheckpointStoreOptions,
@@ -21,7 +16,7 @@ import {
   settingsOf,
 } from "./options.js";
 import { Database } from "./runtime.js";
-import { bootstrapSchema, hasVectors } from "./schema.js";
+import { bootstrapSchema, fillTemporaryVectors, hasVectors } from "./schema.js";
 import { toStoreError } from "./sqlite-errors.js";
 import { CheckpointsTable, encodeCheckpoint, encodeCheckpointPage } from "./tables/checkpoints.js";
 import {
@@ -58,7 +53,7 @@ import type {
   SessionUpdates,
   StoredMessage,
 } from "./types.js";
-import { VectorIndex } from "./vectors/vector-index.js";
+import { type MissingUnit, VectorIndex } from "./vectors/vector-index.js";
 
 /**
  * Keeps the sessions, messages and checkpoints of agent runs, and agents' memory, in one SQLite file.
@@ -87,6 +82,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   readonly #checkpoints: CheckpointsTable;
   readonly #entities: EntitiesTable;
   readonly #facts: FactsTable;
+  #vectorsTable: VectorsTable | undefined;
   #vectorIndex: VectorIndex | undefined;
 
   /**
@@ -143,10 +139,10 @@ export class SqliteCheckpointStore implements MemoryStore {
   /**
    * All sessions, or those of a workspace: newest `updatedAt` first, of the same millisecond the last created first.
    *
-   * @param workspaceId Absent or `""`: all.
+   * @param workspaceId Absent: all. `""` is a workspace like any other.
    */
   async listSessions(workspaceId?: string): Promise<Session[]> {
-    const workspace = optionalText("workspaceId", workspaceId) || null;
+    const workspace = optionalText("workspaceId", workspaceId);
     return this.#calls.read(() => this.#sessions.list(workspace));
   }
 
@@ -165,7 +161,10 @@ export class SqliteCheckpointStore implements MemoryStore {
     });
   }
 
-  /** Deletes a session with its messages and checkpoints. An unknown id is no error. */
+  /**
+   * Deletes a session with its messages, checkpoints and entities; facts learned in it stay, without their
+   * `sourceSessionId`. An unknown id is no error.
+   */
   async deleteSession(sessionId: string): Promise<void> {
     const id = text("sessionId", sessionId);
     return this.#calls.write(() => this.#sessions.delete(id));
@@ -257,7 +256,7 @@ export class SqliteCheckpointStore implements MemoryStore {
    */
   async fork(checkpointId: string, options?: ForkOptions): Promise<Session> {
     const id = text("checkpointId", checkpointId);
-    const title = optionalText("options.title", named("options", options).title);
+    const title = optionalText("options.title", namedValues("options", options).title);
     return this.#calls.write((now) => {
       const forkId = crypto.randomUUID();
       if (!this.#sessions.insertFork(forkId, id, title, now)) {
@@ -396,33 +395,41 @@ export class SqliteCheckpointStore implements MemoryStore {
   }
 
   async #search<T>(query: VectorQuery, map: (row: Row) => T): Promise<T[]> {
-    const rows = await this.#calls.read(() => this.#vectors().search(query));
-    this.#keepMissingUnits();
+    const rows = await this.#calls.readInSteps(() => this.#indexForSearch().search(query));
     return rows.map(map);
   }
 
-  /**
-   * What a search had to read from JSON is kept in its binary form for the next one that begins anew. Should that fail,
-   * nothing is lost: it is read from JSON again.
-   */
-  #keepMissingUnits(): void {
-    const missing = this.#vectors().takeMissingUnits();
-    if (missing.length > 0) {
-      this.#calls.write(() => this.#vectors().keepUnits(missing)).catch(() => {});
+  #indexForSearch(): VectorIndex {
+    const isInTransaction = this.#connection.isInTransaction;
+    if (this.#vectorIndex !== undefined && !isInTransaction) {
+      return this.#vectorIndex;
     }
+    const isInFile = hasVectors(this.#connection);
+    if (!isInFile) {
+      fillTemporaryVectors(this.#connection);
+    }
+    if (!isInFile || isInTransaction) {
+      // What a host's open transaction shows may be rolled back: nothing of it may stay in memory, or be written.
+      return new VectorIndex(this.#vectors(), 0, () => {});
+    }
+    this.#vectorIndex = new VectorIndex(this.#vectors(), this.#settings.vectorMemory, (units) => {
+      this.#keepUnits(units).catch(() => {}); // Nothing is lost: it will be read from JSON again.
+    });
+    return this.#vectorIndex;
   }
 
-  /** Prepared at its first use: a file of 0.2.3 that is opened read-only has no vectors. */
-  #vectors(): VectorIndex {
-    if (this.#vectorIndex === undefined) {
-      if (!hasVectors(this.#connection)) {
-        throw new StoreReadonlyError(
-          "its schema has no vectors yet, which semantic search needs. Open it once without readonly.",
-        );
+  async #keepUnits(units: readonly MissingUnit[]): Promise<void> {
+    await this.#calls.write(() => {
+      for (const { revision, unit } of units) {
+        this.#vectors().setUnit(revision, unit);
       }
-      this.#vectorIndex = new VectorIndex(new VectorsTable(this.#connection), this.#settings.vectorMemory);
-    }
-    return this.#vectorIndex;
+    });
+  }
+
+  /** Prepared at its first use: a file of 0.2.3 that is opened read-only has no vectors yet. */
+  #vectors(): VectorsTable {
+    this.#vectorsTable ??= new VectorsTable(this.#connection);
+    return this.#vectorsTable;
   }
 
   /** Rows refer to a session that exists; only where there are none has it to be looked for. */

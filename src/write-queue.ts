@@ -118,7 +118,7 @@ export class WriteQueue {
     }
     let isCommitting = false;
     try {
-      const acknowledgements = writes.map((write) => this.#runInSavepoint(write));
+      const acknowledgements = this.#runEach(writes);
       isCommitting = true;
       this.#statements.commit.run();
       for (const acknowledge of acknowledgements) {
@@ -139,6 +139,13 @@ export class WriteQueue {
       this.#rollBack(); // One of ours whose rollback failed.
     }
     this.#statements.begin.run();
+  }
+
+  /** A write that is alone needs no savepoint: the transaction is its own. */
+  #runEach(writes: readonly PendingWrite[]): Acknowledgement[] {
+    return writes.length === 1
+      ? writes.map((write) => write.run())
+      : writes.map((write) => this.#runInSavepoint(write));
   }
 
   /** @throws what no single write can be blamed for: SQLite gave up the transaction, or a lock is in its way. */

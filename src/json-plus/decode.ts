@@ -17,12 +17,15 @@ export function decode(text: string): unknown {
   return mayHoldTag(text) ? new Decoder().decodeRoot(parsed) : parsed;
 }
 
+/** An underscore or a small letter; escapes of control characters, as in a terminal's output, are none. */
+const ESCAPED_LETTER = /\\u00[5-7]/;
+
 /**
  * Our writers never escape the letters of the key; another writer of JSON may. Searched without its quotes,
  * because the engine's search goes by the first character and a quote stands everywhere: 0.8 against 7 µs for 18 KB.
  */
 function mayHoldTag(text: string): boolean {
-  return text.includes(TYPE_KEY) || text.includes("\\u00");
+  return text.includes(TYPE_KEY) || ESCAPED_LETTER.test(text);
 }
 
 type Reviver = (decoder: Decoder, value: unknown) => unknown;

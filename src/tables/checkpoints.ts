@@ -1,7 +1,7 @@
 /** The table `checkpoints`: its statements, what they take, and the mapper from row to {@link Checkpoint}. */
 import {
   limit,
-  options as named,
+  namedValues,
   nonNegativeInteger,
   oneOf,
   optionalStructured,
@@ -89,7 +89,7 @@ export interface NewCheckpointRow {
   source: CheckpointSource;
 }
 
-export interface EncodedPage {
+export interface EncodedCheckpointPage {
   /** `null`: every namespace. */
   namespace: string | null;
   /** -1: all. */
@@ -112,8 +112,8 @@ export function encodeCheckpoint(checkpoint: unknown): NewCheckpointRow {
   };
 }
 
-export function encodeCheckpointPage(options: unknown): EncodedPage {
-  const given = named("options", options);
+export function encodeCheckpointPage(options: unknown): EncodedCheckpointPage {
+  const given = namedValues("options", options);
   return {
     namespace: optionalText("options.namespace", given.namespace),
     limit: limit("options.limit", given.limit),
@@ -207,7 +207,7 @@ export class CheckpointsTable {
   }
 
   /** Newest saved first. */
-  list(sessionId: string, page: EncodedPage): Checkpoint[] {
+  list(sessionId: string, page: EncodedCheckpointPage): Checkpoint[] {
     const rows =
       page.namespace === null
         ? this.#statements.list.all(sessionId, page.limit)

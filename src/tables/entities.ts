@@ -1,12 +1,16 @@
 /** The table `entities`: its statements, what they take, and the mapper from row to {@link Entity}. */
 import {
+  type Clearable,
+  clearable,
   limit,
-  options as named,
+  namedValues,
+  optionalStructured,
   optionalText,
   optionalVector,
   required,
   structured,
   text,
+  vector,
 } from "../arguments.js";
 import type { Connection, Row, Statements } from "../connection.js";
 import { embedding, record, relationships } from "../shapes.js";
@@ -17,7 +21,8 @@ import { type EncodedEmbedding, encodeEmbedding, type VectorFilter } from "./vec
 const COLUMNS =
   "id, session_id, workspace_id, name, type, attributes, relationships, created_at, updated_at, embedding";
 
-// "Newest" is by insertion, which a rowid is, and which times follow: no entity is older than the one before it.
+// "Newest" is by insertion, which a rowid is, and which times follow: where the clock was set back, an entity gets the
+// time of the one before it.
 // The filters that no index is chosen for are left open by NULL.
 export const ENTITIES_SQL = {
   insert: `
@@ -29,6 +34,7 @@ export const ENTITIES_SQL = {
       ?8
     FROM sessions AS session
     LEFT JOIN entities AS newest ON newest.rowid = (SELECT max(rowid) FROM entities)
+      AND newest.created_at < ?10
     WHERE session.id = ?2
     RETURNING created_at`,
 
@@ -85,6 +91,9 @@ export const ENTITIES_SQL = {
     WHERE id = ?1`,
 };
 
+/** A time that is further ahead than this (a day, in milliseconds) was a mistake, which later rows do not follow. */
+export const LARGEST_CLOCK_ERROR = 86_400_000;
+
 /** A row to be, without what the store adds. */
 export interface NewEntityRow {
   session_id: string;
@@ -102,8 +111,8 @@ export interface EncodedEntityUpdates {
   type: string | null;
   attributes: string | null;
   relationships: string | null;
-  workspaceId: { isGiven: boolean; value: string | null };
-  embedding: { isGiven: boolean; value: EncodedEmbedding | null };
+  workspaceId: Clearable<string>;
+  embedding: Clearable<EncodedEmbedding>;
 }
 
 export interface EncodedEntityFilter {
@@ -133,28 +142,18 @@ export function encodeEntity(entity: unknown): { row: NewEntityRow; embedding: E
 
 export function encodeEntityUpdates(updates: unknown): EncodedEntityUpdates {
   const given = required("updates", updates);
-  const kept = <T>(value: unknown, encode: (value: unknown) => T) =>
-    value === undefined ? null : encode(value);
   return {
-    name: kept(given.name, (name) => text("updates.name", name)),
-    type: kept(given.type, (type) => text("updates.type", type)),
-    attributes: kept(given.attributes, (value) => structured("updates.attributes", value, record)),
-    relationships: kept(given.relationships, (value) =>
-      structured("updates.relationships", value, relationships),
-    ),
-    workspaceId: {
-      isGiven: given.workspaceId !== undefined,
-      value: optionalText("updates.workspaceId", given.workspaceId),
-    },
-    embedding: {
-      isGiven: given.embedding !== undefined,
-      value: encodeEmbedding(optionalVector("updates.embedding", given.embedding)),
-    },
+    name: optionalText("updates.name", given.name),
+    type: optionalText("updates.type", given.type),
+    attributes: optionalStructured("updates.attributes", given.attributes, record),
+    relationships: optionalStructured("updates.relationships", given.relationships, relationships),
+    workspaceId: clearable(given.workspaceId, (id) => text("updates.workspaceId", id)),
+    embedding: clearable(given.embedding, (numbers) => encodeEmbedding(vector("updates.embedding", numbers))),
   };
 }
 
 export function encodeEntityFilter(options: unknown): EncodedEntityFilter {
-  const given = named("options", options);
+  const given = namedValues("options", options);
   return {
     sessionId: optionalText("options.sessionId", given.sessionId),
     workspaceId: optionalText("options.workspaceId", given.workspaceId),
@@ -211,6 +210,7 @@ export class EntitiesTable {
       entity.relationships,
       entity.embedding,
       now,
+      now + LARGEST_CLOCK_ERROR,
     );
     return row === null
       ? undefined

@@ -2,7 +2,7 @@
 import {
   fraction,
   limit,
-  options as named,
+  namedValues,
   optionalFraction,
   optionalText,
   optionalVector,
@@ -13,18 +13,19 @@ import type { Connection, Row, Statements } from "../connection.js";
 import { embedding } from "../shapes.js";
 import type { Fact } from "../types.js";
 import { ColumnReader } from "./columns.js";
+import { LARGEST_CLOCK_ERROR } from "./entities.js";
 import { type EncodedEmbedding, encodeEmbedding, type VectorFilter } from "./vectors.js";
 
 const COLUMNS = "id, workspace_id, content, confidence, source_session_id, created_at, embedding";
 
-// "Newest" is by insertion, as with entities. The unary plus keeps the planner from an index on confidence, whose
+// "Newest" is by insertion, and times follow it, as with entities. The unary plus keeps the planner from an index on confidence, whose
 // rows would have to be sorted.
 export const FACTS_SQL = {
   insert: `
     INSERT INTO facts (${COLUMNS})
     VALUES (
       ?1, ?2, ?3, ?4, ?5,
-      max(?6, coalesce((SELECT created_at FROM facts WHERE rowid = (SELECT max(rowid) FROM facts)), 0)),
+      max(?6, coalesce((SELECT created_at FROM facts WHERE rowid = (SELECT max(rowid) FROM facts) AND created_at < ?8), 0)),
       ?7
     )
     RETURNING created_at`,
@@ -86,7 +87,7 @@ export function encodeFact(fact: unknown): { row: NewFactRow; embedding: Encoded
 }
 
 export function encodeFactFilter(options: unknown): EncodedFactFilter {
-  const given = named("options", options);
+  const given = namedValues("options", options);
   return {
     workspaceId: optionalText("options.workspaceId", given.workspaceId),
     minConfidence: optionalFraction("options.minConfidence", given.minConfidence),
@@ -138,6 +139,7 @@ export class FactsTable {
       fact.source_session_id,
       now,
       fact.embedding,
+      now + LARGEST_CLOCK_ERROR,
     );
     return toFact({ ...fact, id, created_at: row?.created_at });
   }

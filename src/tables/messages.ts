@@ -1,7 +1,7 @@
 /** The table `messages`: its statements, what they take, and the mapper from row to {@link StoredMessage}. */
 import {
   limit,
-  options as named,
+  namedValues,
   oneOf,
   optionalNonNegativeInteger,
   optionalStructured,
@@ -64,7 +64,7 @@ export interface NewMessageRow {
   tokens_out: number | null;
 }
 
-export interface EncodedPage {
+export interface EncodedMessagePage {
   /** `null`: up to the newest. */
   before: number | null;
   /** -1: all. */
@@ -84,8 +84,8 @@ export function encodeMessage(sessionId: unknown, message: unknown): NewMessageR
   };
 }
 
-export function encodeMessagePage(options: unknown): EncodedPage {
-  const given = named("options", options);
+export function encodeMessagePage(options: unknown): EncodedMessagePage {
+  const given = namedValues("options", options);
   return { before: optionalTime("options.before", given.before), limit: limit("options.limit", given.limit) };
 }
 
@@ -143,7 +143,7 @@ export class MessagesTable {
   }
 
   /** Oldest first. */
-  list(sessionId: string, page: EncodedPage): StoredMessage[] {
+  list(sessionId: string, page: EncodedMessagePage): StoredMessage[] {
     if (page.before === null && page.limit === -1) {
       return this.#statements.list.all(sessionId).map(toMessage);
     }

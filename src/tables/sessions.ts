@@ -1,5 +1,14 @@
 /** The table `sessions`: its statements, what they take, and the mapper from row to {@link Session}. */
-import { options as named, optionalStructured, optionalText, required, text } from "../arguments.js";
+import {
+  type Clearable,
+  clearable,
+  namedValues,
+  optionalStructured,
+  optionalText,
+  required,
+  structured,
+  text,
+} from "../arguments.js";
 import type { Connection, Row, Statements } from "../connection.js";
 import { record } from "../shapes.js";
 import type { Session } from "../types.js";
@@ -27,11 +36,13 @@ export const SESSIONS_SQL = {
     FROM sessions
     ORDER BY updated_at DESC, rowid DESC`,
 
+  // Among equals oldest first, as the index of 0.2.3 has them: one of our own for the other order would have to be
+  // written with every message.
   listOfWorkspace: `
     SELECT ${COLUMNS}
     FROM sessions
     WHERE workspace_id = ?1
-    ORDER BY updated_at DESC, rowid DESC`,
+    ORDER BY updated_at DESC, rowid`,
 
   // A flag before each value tells "set to NULL" from "keep".
   update: `
@@ -46,6 +57,7 @@ export const SESSIONS_SQL = {
 
   // The session's clock. A message gets a time of its own, above that of everything in the session before it, so
   // that paging by time loses none, and none is at or below the time of a checkpoint that was saved before it.
+  // `updated_at` alone does not tell it: 0.2.3 sets it to the machine's time, which may be behind.
   advanceClock: `
     UPDATE sessions
     SET updated_at = max(
@@ -55,7 +67,7 @@ export const SESSIONS_SQL = {
       coalesce((SELECT max(created_at) FROM checkpoints WHERE session_id = ?1), 0) + 1
     )
     WHERE id = ?1
-    RETURNING updated_at`,
+    RETURNING id, updated_at`,
 
   // The fork begins at or after the checkpoint, and so after every message that it takes along.
   insertFork: `
@@ -86,21 +98,15 @@ export interface NewSessionRow {
 }
 
 export interface EncodedSessionUpdates {
-  title: Update;
-  workspaceId: Update;
-  metadata: Update;
+  title: Clearable<string>;
+  workspaceId: Clearable<string>;
+  metadata: Clearable<string>;
   /** `null` keeps it. */
   directory: string | null;
 }
 
-/** Whether a column is set, and to what. */
-interface Update {
-  isGiven: boolean;
-  value: string | null;
-}
-
 export function encodeSession(directory: unknown, options: unknown): NewSessionRow {
-  const given = named("options", options);
+  const given = namedValues("options", options);
   return {
     directory: text("directory", directory),
     title: optionalText("options.title", given.title),
@@ -112,16 +118,10 @@ export function encodeSession(directory: unknown, options: unknown): NewSessionR
 export function encodeSessionUpdates(updates: unknown): EncodedSessionUpdates {
   const given = required("updates", updates);
   return {
-    title: { isGiven: given.title !== undefined, value: optionalText("updates.title", given.title) },
-    workspaceId: {
-      isGiven: given.workspaceId !== undefined,
-      value: optionalText("updates.workspaceId", given.workspaceId),
-    },
-    metadata: {
-      isGiven: given.metadata !== undefined,
-      value: optionalStructured("updates.metadata", given.metadata, record),
-    },
-    directory: given.directory === undefined ? null : text("updates.directory", given.directory),
+    title: clearable(given.title, (title) => text("updates.title", title)),
+    workspaceId: clearable(given.workspaceId, (id) => text("updates.workspaceId", id)),
+    metadata: clearable(given.metadata, (metadata) => structured("updates.metadata", metadata, record)),
+    directory: optionalText("updates.directory", given.directory),
   };
 }
 
@@ -147,6 +147,19 @@ export function toSession(row: Row): Session {
     session.metadata = metadata;
   }
   return session;
+}
+
+function lastCreatedFirstAmongEquals(sessions: readonly Session[]): Session[] {
+  const runs: Session[][] = [];
+  for (const session of sessions) {
+    const run = runs.at(-1);
+    if (run?.[0]?.updatedAt === session.updatedAt) {
+      run.push(session);
+    } else {
+      runs.push([session]);
+    }
+  }
+  return runs.flatMap((run) => run.reverse());
 }
 
 export class SessionsTable {
@@ -178,9 +191,9 @@ export class SessionsTable {
   }
 
   list(workspaceId: string | null): Session[] {
-    const rows =
-      workspaceId === null ? this.#statements.list.all() : this.#statements.listOfWorkspace.all(workspaceId);
-    return rows.map(toSession);
+    return workspaceId === null
+      ? this.#statements.list.all().map(toSession)
+      : lastCreatedFirstAmongEquals(this.#statements.listOfWorkspace.all(workspaceId).map(toSession));
   }
 
   /** Returns whether there is such a session. */

@@ -4,7 +4,7 @@
  * Triggers make its rows (see schema.ts): a `unit` is NULL where the embedding was written by somebody else, 0.2.3
  * among them, and has not been read since.
  */
-import { finiteNumber, options as named, nonNegativeInteger, vector } from "../arguments.js";
+import { finiteNumber, namedValues, nonNegativeInteger, vector } from "../arguments.js";
 import type { Connection, PreparedStatement, Row, Statements } from "../connection.js";
 import { unitOf } from "../cosine.js";
 import { embedding } from "../shapes.js";
@@ -14,12 +14,17 @@ import { ColumnReader } from "./columns.js";
 export type VectorOwner = "entity" | "fact";
 
 export const VECTORS_SQL = {
+  // NULL where there are none.
   state: `
     SELECT
       (SELECT max(revision) FROM checkpoint_sqlite_vectors) AS newest,
-      deletions
+      (SELECT max(sequence) FROM checkpoint_sqlite_vector_deletions) AS last_deletion`,
+
+  deletions: `
+    SELECT sequence, revision
     FROM checkpoint_sqlite_vector_deletions
-    WHERE rowid = 1`,
+    WHERE sequence > ?1
+    ORDER BY sequence`,
 
   page: `
     SELECT revision, owner, id, unit
@@ -63,14 +68,19 @@ export const VECTORS_SQL = {
 
   // `insertion` tells the newer of two rows, in whichever order their embeddings were written.
   entityAt: `
-    SELECT entities.rowid AS insertion, entities.*
+    SELECT
+      entities.rowid AS insertion,
+      entities.id, entities.session_id, entities.workspace_id, name, type, attributes, relationships,
+      created_at, updated_at, embedding
     FROM checkpoint_sqlite_vectors AS vector
     JOIN entities ON entities.id = vector.id
     WHERE vector.revision = ?1
       AND vector.owner = 'entity'`,
 
   factAt: `
-    SELECT facts.rowid AS insertion, facts.*
+    SELECT
+      facts.rowid AS insertion,
+      facts.id, facts.workspace_id, content, confidence, source_session_id, created_at, embedding
     FROM checkpoint_sqlite_vectors AS vector
     JOIN facts ON facts.id = vector.id
     WHERE vector.revision = ?1
@@ -113,9 +123,10 @@ export interface VectorRow {
 
 /** What a store compares to know whether it has seen everything. */
 export interface VectorsState {
-  /** 0 where there are none. */
+  /** The highest revision, 0 where there is none. */
   newest: number;
-  deletions: number;
+  /** The last deletion that was logged, 0 where there is none. */
+  lastDeletion: number;
 }
 
 /** The row that a vector belongs to. */
@@ -129,7 +140,7 @@ export interface VectorSubject {
 /** An embedding as its column holds it, and as searches compare it. */
 export interface EncodedEmbedding {
   text: string;
-  unit: Float64Array;
+  unit: Float32Array;
 }
 
 /** Every float64 comes back bit for bit from its shortest decimal text, which 0.2.3 reads too; JSON.stringify would lose -0. */
@@ -138,14 +149,14 @@ export function encodeEmbedding(numbers: readonly number[] | null): EncodedEmbed
     return null;
   }
   const texts = numbers.map((number) => (Object.is(number, -0) ? "-0" : String(number)));
-  return { text: `[${texts.join(",")}]`, unit: unitOf(numbers) };
+  return { text: `[${texts.join(",")}]`, unit: Float32Array.from(unitOf(numbers)) };
 }
 
 const DEFAULT_THRESHOLD = 0;
 const DEFAULT_TOP_K = 10;
 
 export function encodeVectorQuery(embedding: unknown, options: unknown, filter: VectorFilter): VectorQuery {
-  const given = named("options", options);
+  const given = namedValues("options", options);
   return {
     ...filter,
     embedding: [...vector("embedding", embedding)],
@@ -179,8 +190,8 @@ function unitOfBytes(bytes: unknown): Float32Array | null {
   return new Float32Array(bytes.slice().buffer);
 }
 
-function bytesOfUnit(unit: Float64Array): Uint8Array {
-  return new Uint8Array(Float32Array.from(unit).buffer);
+function bytesOfUnit(unit: Float32Array): Uint8Array {
+  return new Uint8Array(unit.buffer, unit.byteOffset, unit.byteLength);
 }
 
 export class VectorsTable {
@@ -191,8 +202,18 @@ export class VectorsTable {
   }
 
   state(): VectorsState {
-    const row = this.#statements.state.get();
-    return { newest: Number(row?.newest ?? 0), deletions: Number(row?.deletions ?? 0) };
+    const row = this.#statements.state.get() ?? {};
+    return {
+      newest: column.optionalInteger(row, "newest") ?? 0,
+      lastDeletion: column.optionalInteger(row, "last_deletion") ?? 0,
+    };
+  }
+
+  /** The revisions that were deleted after the given deletion; `undefined` where the log does not reach back so far. */
+  deletedAfter(deletion: number): number[] | undefined {
+    const rows = this.#statements.deletions.values(deletion);
+    const first = rows[0]?.[0];
+    return first === undefined || first === deletion + 1 ? rows.map((row) => Number(row[1])) : undefined;
   }
 
   /** In the order of the revisions. */
@@ -246,11 +267,11 @@ export class VectorsTable {
         };
   }
 
-  setUnit(revision: number, unit: Float64Array): void {
+  setUnit(revision: number, unit: Float32Array): void {
     this.#statements.setUnit.run(revision, bytesOfUnit(unit));
   }
 
-  /** Fills in the row that a trigger has just made. */
+  /** Fills in the row that a trigger has just made for an embedding that was written. */
   keep(owner: VectorOwner, id: string, encoded: EncodedEmbedding | null): void {
     if (encoded !== null) {
       this.#statements.setUnitOf.run(owner, id, bytesOfUnit(encoded.unit));

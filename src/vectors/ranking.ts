@@ -22,7 +22,7 @@ export class Ranking {
   constructor(topK: number, threshold: number) {
     this.#topK = topK;
     this.#capacity = LEAST_CAPACITY;
-    this.#floor = threshold - LARGEST_ERROR;
+    this.#floor = topK === 0 ? Number.POSITIVE_INFINITY : threshold - LARGEST_ERROR;
   }
 
   offer(revision: number, similarity: number): void {

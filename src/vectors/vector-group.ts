@@ -58,22 +58,22 @@ export class VectorGroup {
     }
   }
 
-  has(revision: number): boolean {
-    return this.#places.has(revision);
+  /** Where a vector is, until it is deleted; `undefined` where it is not in this group. */
+  placeOf(revision: number): number | undefined {
+    return this.#places.get(revision);
+  }
+
+  revisionAt(place: number): number {
+    return this.#revisions[place] ?? VACANT;
+  }
+
+  similarityAt(place: number, query: Float64Array): number {
+    const { block, offset } = this.#locate(place);
+    return dotAt(query, block, offset);
   }
 
   revisions(): Iterable<number> {
     return this.#places.keys();
-  }
-
-  /** `undefined` where the vector is not in this group. */
-  similarityOf(revision: number, query: Float64Array): number | undefined {
-    const place = this.#places.get(revision);
-    if (place === undefined) {
-      return undefined;
-    }
-    const { block, offset } = this.#locate(place);
-    return dotAt(query, block, offset);
   }
 
   forEachSimilarity(query: Float64Array, visit: (revision: number, similarity: number) => void): void {

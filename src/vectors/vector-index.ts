@@ -2,35 +2,32 @@
  * Semantic search: exact, by cosine similarity, best first.
  *
  * Unit vectors are held in memory in float32, up to a limit, and all that a search may look at are scored by them; what
- * can be among the results is then scored exactly from the embeddings themselves. What another process changed is
- * seen by its revision; see schema.ts.
+ * can be among the results is then scored exactly from the embeddings themselves. What anybody changes in the file is
+ * seen by its revisions; see schema.ts.
  *
- * Limits: loading yields to the event loop after every page, scoring what is in memory does not (about 11 ms for
- * 100,000 vectors of 384 dimensions). Vectors beyond the memory limit are read from the file at every search.
+ * Limits: loading and reading yield to the event loop after every page, scoring what is in memory does not. Vectors
+ * beyond the memory limit are read from the file at every search.
  */
 import type { Row } from "../connection.js";
 import { cosine, dotAt, unitOf } from "../cosine.js";
 import { CheckpointCorruptionError, VectorDimensionError } from "../errors.js";
 import { nextTurn } from "../event-loop.js";
-import type {
-  EncodedEmbedding,
-  VectorOwner,
-  VectorQuery,
-  VectorRow,
-  VectorSubject,
-  VectorsTable,
-} from "../tables/vectors.js";
+import type { VectorOwner, VectorQuery, VectorRow, VectorSubject, VectorsTable } from "../tables/vectors.js";
+import { FilteredVectors } from "./filtered-vectors.js";
 import { Ranking } from "./ranking.js";
 import { VectorGroup } from "./vector-group.js";
 
 /** Rows between two turns of the event loop: a few milliseconds, also where the JSON of each has to be parsed. */
 const PAGE = 200;
 
-/** The binary form of an embedding that somebody else wrote, worth keeping in the file. */
+/** The binary form of an embedding that somebody else wrote. */
 export interface MissingUnit {
   revision: number;
-  unit: Float64Array;
+  unit: Float32Array;
 }
+
+/** Takes what is worth writing to the file, so that it need not be read from JSON again. */
+export type KeepUnits = (units: readonly MissingUnit[]) => void;
 
 interface Match extends VectorSubject {
   similarity: number;
@@ -48,25 +45,28 @@ interface Score {
 export class VectorIndex {
   readonly #table: VectorsTable;
   readonly #memoryLimit: number;
+  readonly #keepUnits: KeepUnits;
   #groups: VectorGroup[] = [];
   /** Embeddings that cannot be read fail the searches that they would be part of, not those they would not. */
   readonly #unreadable = new Map<number, { owner: VectorOwner; error: CheckpointCorruptionError }>();
+  /** Vectors whose row is gone without a trace, as after an INSERT OR REPLACE by row id. */
+  readonly #orphans = new Set<number>();
+  readonly #filtered = new FilteredVectors();
   #missingUnits: MissingUnit[] = [];
   #loadedThrough = 0;
-  #deletions = 0;
+  #lastDeletion = 0;
 
   /** @param memoryLimit In bytes. */
-  constructor(table: VectorsTable, memoryLimit: number) {
+  constructor(table: VectorsTable, memoryLimit: number, keepUnits: KeepUnits) {
     this.#table = table;
     this.#memoryLimit = memoryLimit;
+    this.#keepUnits = keepUnits;
   }
 
-  /** Best first, among equals the newest first. */
+  /** Rows of the owner's table, best first, among equals the newest first. */
   async search(query: VectorQuery): Promise<Row[]> {
     for (;;) {
-      while (!this.#loadPage()) {
-        await nextTurn();
-      }
+      await this.#load();
       const score = await this.#score(query);
       if (score.comparable === 0 && score.otherDimensions !== undefined) {
         throw new VectorDimensionError(query.embedding.length, score.otherDimensions);
@@ -75,54 +75,60 @@ export class VectorIndex {
       if (matches !== undefined) {
         return matches.map((match) => match.row);
       }
+      await nextTurn();
     }
   }
 
-  /** Keeps the binary form of an embedding that has just been written; see {@link VectorsTable.keep}. */
-  keep(owner: VectorOwner, id: string, encoded: EncodedEmbedding | null): void {
-    this.#table.keep(owner, id, encoded);
-  }
-
-  keepUnits(units: readonly MissingUnit[]): void {
-    for (const { revision, unit } of units) {
-      this.#table.setUnit(revision, unit);
+  async #load(): Promise<void> {
+    while (!this.#loadPage()) {
+      this.#handOnMissingUnits();
+      await nextTurn();
     }
-  }
-
-  /** What searches had to read from JSON since this was last called. */
-  takeMissingUnits(): MissingUnit[] {
-    return this.#missingUnits.splice(0);
+    this.#handOnMissingUnits();
   }
 
   /** Returns whether everything is loaded, or as much as there is room for. */
   #loadPage(): boolean {
-    const state = this.#table.state();
-    if (state.deletions !== this.#deletions) {
+    const { newest, lastDeletion } = this.#table.state();
+    if (lastDeletion !== this.#lastDeletion) {
       this.#dropDeleted();
-      this.#deletions = state.deletions;
+      this.#lastDeletion = lastDeletion;
     }
-    if (state.newest <= this.#loadedThrough) {
+    if (newest <= this.#loadedThrough) {
       return true;
     }
     const page = this.#table.page(this.#loadedThrough, PAGE);
-    return !page.every((row) => this.#keep(row)) || page.length < PAGE;
+    return !page.every((row) => this.#hold(row)) || page.length < PAGE;
   }
 
   #dropDeleted(): void {
-    const remaining = new Set(this.#table.revisions());
-    for (const group of this.#groups) {
-      for (const revision of [...group.revisions()].filter((held) => !remaining.has(held))) {
-        group.delete(revision);
+    const deleted = this.#table.deletedAfter(this.#lastDeletion);
+    if (deleted === undefined) {
+      this.#dropAllBut(new Set(this.#table.revisions()));
+    } else {
+      for (const revision of deleted) {
+        this.#drop(revision);
       }
-    }
-    for (const revision of [...this.#unreadable.keys()].filter((held) => !remaining.has(held))) {
-      this.#unreadable.delete(revision);
     }
     this.#groups = this.#groups.filter((group) => group.count > 0);
   }
 
+  #dropAllBut(remaining: ReadonlySet<number>): void {
+    const held = [...this.#groups.flatMap((group) => [...group.revisions()]), ...this.#unreadable.keys()];
+    for (const revision of held.filter((each) => !remaining.has(each))) {
+      this.#drop(revision);
+    }
+  }
+
+  #drop(revision: number): void {
+    this.#unreadable.delete(revision);
+    for (const group of this.#groups) {
+      group.delete(revision);
+    }
+  }
+
   /** Returns whether there was room for it. */
-  #keep(row: VectorRow): boolean {
+  #hold(row: VectorRow): boolean {
     try {
       const unit = this.#unitOf(row);
       if (unit !== undefined && !this.#addToGroup(row, unit)) {
@@ -138,7 +144,7 @@ export class VectorIndex {
     return true;
   }
 
-  #addToGroup(row: VectorRow, unit: ArrayLike<number>): boolean {
+  #addToGroup(row: VectorRow, unit: Float32Array): boolean {
     const existing = this.#groups.find(
       (group) => group.owner === row.owner && group.dimensions === unit.length,
     );
@@ -155,7 +161,7 @@ export class VectorIndex {
   }
 
   /** `undefined` where the embedding is gone meanwhile. */
-  #unitOf(row: VectorRow): ArrayLike<number> | undefined {
+  #unitOf(row: VectorRow): Float32Array | undefined {
     if (row.unit !== null) {
       return row.unit;
     }
@@ -163,9 +169,17 @@ export class VectorIndex {
     if (embedding === undefined) {
       return undefined;
     }
-    const unit = unitOf(embedding);
+    const unit = Float32Array.from(unitOf(embedding));
     this.#missingUnits.push({ revision: row.revision, unit });
     return unit;
+  }
+
+  /** After every page, so that no more than a page of them is ever held. */
+  #handOnMissingUnits(): void {
+    if (this.#missingUnits.length > 0) {
+      this.#keepUnits(this.#missingUnits);
+      this.#missingUnits = [];
+    }
   }
 
   async #score(query: VectorQuery): Promise<Score> {
@@ -175,21 +189,27 @@ export class VectorIndex {
       comparable: 0,
       otherDimensions: undefined,
     };
-    const revisions = this.#table.revisionsOf(query);
-    this.#refuseUnreadable(query.owner, revisions);
-    const groups = this.#groups.filter((group) => group.owner === query.owner);
-    if (revisions === undefined) {
-      scoreGroups(groups, unit, score);
+    const groups = this.#groups.filter((group) => group.owner === query.owner && group.count > 0);
+    const listed = this.#filtered.list(query, this.#loadedThrough, groups, this.#table);
+    this.#refuseUnreadable(query.owner, listed?.others);
+    if (listed === undefined) {
+      for (const group of groups) {
+        scoreAll(group, unit, score);
+      }
       await this.#scoreRest(query.owner, unit, score);
     } else {
-      await this.#scoreListed(revisions, groups, unit, score);
+      for (const { group, places } of listed.held) {
+        scorePlaces(group, places, unit, score);
+      }
+      await this.#scoreOthers(listed.others, unit, score);
     }
     return score;
   }
 
-  #refuseUnreadable(owner: VectorOwner, revisions: readonly number[] | undefined): void {
+  /** @param others The revisions that passed the filter and are not held; `undefined`: there is no filter. */
+  #refuseUnreadable(owner: VectorOwner, others: readonly number[] | undefined): void {
     for (const [revision, unreadable] of this.#unreadable) {
-      if (unreadable.owner === owner && (revisions === undefined || revisions.includes(revision))) {
+      if (unreadable.owner === owner && (others === undefined || others.includes(revision))) {
         throw unreadable.error;
       }
     }
@@ -202,6 +222,7 @@ export class VectorIndex {
       for (const row of page.filter((each) => each.owner === owner)) {
         this.#scoreRow(row, query, score);
       }
+      this.#handOnMissingUnits();
       after = page.at(-1)?.revision ?? after;
       if (page.length < PAGE) {
         return;
@@ -209,55 +230,50 @@ export class VectorIndex {
     }
   }
 
-  async #scoreListed(
-    revisions: readonly number[],
-    groups: readonly VectorGroup[],
-    query: Float64Array,
-    score: Score,
-  ): Promise<void> {
-    let read = 0;
-    for (const revision of revisions) {
-      if (revision <= this.#loadedThrough) {
-        scoreHeld(revision, groups, query, score);
-        continue;
-      }
-      const row = this.#table.at(revision);
+  /** Those of a filter that there was no room for in memory. */
+  async #scoreOthers(revisions: readonly number[], query: Float64Array, score: Score): Promise<void> {
+    for (const [index, revision] of revisions.entries()) {
+      const row = revision > this.#loadedThrough ? this.#table.at(revision) : undefined;
       if (row !== undefined) {
         this.#scoreRow(row, query, score);
       }
-      if (++read % PAGE === 0) {
+      if ((index + 1) % PAGE === 0) {
+        this.#handOnMissingUnits();
         await nextTurn();
       }
     }
+    this.#handOnMissingUnits();
   }
 
   #scoreRow(row: VectorRow, query: Float64Array, score: Score): void {
-    const unit = this.#unitOf(row);
+    const unit = this.#orphans.has(row.revision) ? undefined : this.#unitOf(row);
     if (unit === undefined) {
       return;
     }
     if (unit.length === query.length) {
       score.comparable += 1;
-      score.ranking.offer(row.revision, dotAt(query, Float32Array.from(unit), 0));
+      score.ranking.offer(row.revision, dotAt(query, unit, 0));
     } else {
       score.otherDimensions = unit.length;
     }
   }
 
-  /** Exactly, and in order; `undefined` where a row changed since it was scored, so that it may have displaced another. */
+  /** Exactly, and in order; `undefined` where a row has changed or gone since, so that it may have displaced another. */
   async #match(query: VectorQuery, ranking: Ranking): Promise<Match[] | undefined> {
     let best: Match[] = [];
-    let looked = 0;
-    for (const candidate of ranking.candidates()) {
-      const subject = this.#table.subjectAt(query.owner, candidate.revision);
+    for (const [index, { revision }] of ranking.candidates().entries()) {
+      const subject = this.#table.subjectAt(query.owner, revision);
       if (subject === undefined) {
+        this.#orphans.add(revision);
+        this.#drop(revision);
+        this.#filtered.clear();
         return undefined;
       }
       const similarity = cosine(query.embedding, subject.embedding);
       if (similarity >= query.threshold) {
         best.push({ ...subject, similarity });
       }
-      if (++looked % PAGE === 0) {
+      if ((index + 1) % PAGE === 0) {
         best = firstOf(best, query.topK);
         await nextTurn();
       }
@@ -266,33 +282,23 @@ export class VectorIndex {
   }
 }
 
-function scoreGroups(groups: readonly VectorGroup[], query: Float64Array, score: Score): void {
-  for (const group of groups.filter((each) => each.count > 0)) {
-    if (group.dimensions === query.length) {
-      score.comparable += group.count;
-      group.forEachSimilarity(query, (revision, similarity) => score.ranking.offer(revision, similarity));
-    } else {
-      score.otherDimensions = group.dimensions;
-    }
+function scoreAll(group: VectorGroup, query: Float64Array, score: Score): void {
+  if (group.dimensions === query.length) {
+    score.comparable += group.count;
+    group.forEachSimilarity(query, (revision, similarity) => score.ranking.offer(revision, similarity));
+  } else {
+    score.otherDimensions = group.dimensions;
   }
 }
 
-function scoreHeld(
-  revision: number,
-  groups: readonly VectorGroup[],
-  query: Float64Array,
-  score: Score,
-): void {
-  for (const group of groups) {
-    if (group.dimensions !== query.length) {
-      score.otherDimensions = group.has(revision) ? group.dimensions : score.otherDimensions;
-      continue;
+function scorePlaces(group: VectorGroup, places: readonly number[], query: Float64Array, score: Score): void {
+  if (group.dimensions === query.length) {
+    score.comparable += places.length;
+    for (const place of places) {
+      score.ranking.offer(group.revisionAt(place), group.similarityAt(place, query));
     }
-    const similarity = group.similarityOf(revision, query);
-    if (similarity !== undefined) {
-      score.comparable += 1;
-      score.ranking.offer(revision, similarity);
-    }
+  } else if (places.length > 0) {
+    score.otherDimensions = group.dimensions;
   }
 }
 

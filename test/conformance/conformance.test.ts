@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { type CheckpointBackend, CheckpointStoreError, SqliteCheckpointStore } from "../../src/index.js";
-import { ReopeningStore } from "../support/reopening-store.js";
+import { CheckpointStoreError, type MemoryStore, SqliteCheckpointStore } from "../../src/index.js";
+import { ReopeningMemoryStore } from "../support/reopening-store.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";
 import {
+  type ConformanceOptions,
   describeCheckpointStoreConformance,
+  describeMemoryStoreConformance,
   type PersistentStoreUnderTest,
   type StoreUnderTest,
 } from "./conformance-suite.js";
@@ -14,61 +16,66 @@ type Options = NonNullable<ConstructorParameters<typeof SqliteCheckpointStore>[1
 const runner = { describe, test, expect };
 const errorBase = CheckpointStoreError;
 
-describeCheckpointStoreConformance({
-  name: "in memory",
-  runner,
-  errorBase,
-  createStore: () => createInMemory(),
-  createStoreWithClock: (clock) => createInMemory({ clock }),
-  createStoreTakingNextVersion: () => createInMemory({ versionConflict: "next" }),
-});
+const stores: readonly ConformanceOptions<MemoryStore>[] = [
+  {
+    name: "in memory",
+    runner,
+    errorBase,
+    createStore: () => createInMemory(),
+    createStoreWithClock: (clock) => createInMemory({ clock }),
+    createStoreTakingNextVersion: () => createInMemory({ versionConflict: "next" }),
+  },
+  {
+    name: "in a file",
+    runner,
+    errorBase,
+    createStore: () => createInFile(once),
+    createStoreWithClock: (clock) => createInFile(once, { clock }),
+    createStoreTakingNextVersion: () => createInFile(once, { versionConflict: "next" }),
+    createPersistentStore,
+  },
+  {
+    name: "in a file that is closed and reopened between any two calls",
+    runner,
+    errorBase,
+    createStore: () => createInFile(again),
+    createStoreWithClock: (clock) => createInFile(again, { clock }),
+    createStoreTakingNextVersion: () => createInFile(again, { versionConflict: "next" }),
+  },
+];
 
-describeCheckpointStoreConformance({
-  name: "in a file",
-  runner,
-  errorBase,
-  createStore: () => createInFile(once),
-  createStoreWithClock: (clock) => createInFile(once, { clock }),
-  createStoreTakingNextVersion: () => createInFile(once, { versionConflict: "next" }),
-  createPersistentStore,
-});
+for (const options of stores) {
+  describeCheckpointStoreConformance(options);
+  describeMemoryStoreConformance(options);
+}
 
-describeCheckpointStoreConformance({
-  name: "in a file that is closed and reopened between any two calls",
-  runner,
-  errorBase,
-  createStore: () => createInFile(again),
-  createStoreWithClock: (clock) => createInFile(again, { clock }),
-  createStoreTakingNextVersion: () => createInFile(again, { versionConflict: "next" }),
-});
-
-function once(open: () => CheckpointBackend): CheckpointBackend {
+function once(open: () => MemoryStore): MemoryStore {
   return open();
 }
 
-function again(open: () => CheckpointBackend): CheckpointBackend {
-  return new ReopeningStore(open);
+function again(open: () => MemoryStore): MemoryStore {
+  return new ReopeningMemoryStore(open);
 }
 
-function createInMemory(options: Options = {}): StoreUnderTest {
+function createInMemory(options: Options = {}): StoreUnderTest<MemoryStore> {
   const store = open(":memory:", options);
   return { store, dispose: () => store.close() };
 }
 
 async function createInFile(
-  opened: (open: () => CheckpointBackend) => CheckpointBackend,
+  opened: (open: () => MemoryStore) => MemoryStore,
   options: Options = {},
-): Promise<StoreUnderTest> {
+): Promise<StoreUnderTest<MemoryStore>> {
   const folder = await createTemporaryFolder();
   const store = opened(() => open(join(folder.path, "checkpoints.db"), options));
   return { store, dispose: () => store.close().finally(() => folder.remove()) };
 }
 
-async function createPersistentStore(): Promise<PersistentStoreUnderTest> {
+async function createPersistentStore(): Promise<PersistentStoreUnderTest<MemoryStore>> {
   const folder = await createTemporaryFolder();
   return { open: () => open(join(folder.path, "checkpoints.db")), dispose: () => folder.remove() };
 }
 
-function open(path: string, options: Options = {}): CheckpointBackend {
+function open(path: string, options: Options = {}): MemoryStore {
   return new SqliteCheckpointStore(path, options);
 }

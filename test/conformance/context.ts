@@ -2,14 +2,14 @@
 import type { CheckpointBackend } from "../../src/index.js";
 import { difference } from "../support/difference.js";
 
-export interface StoreUnderTest {
-  readonly store: CheckpointBackend;
+export interface StoreUnderTest<Store extends CheckpointBackend = CheckpointBackend> {
+  readonly store: Store;
   dispose(): Promise<void>;
 }
 
 /** Data that outlives a store: `open` may be called again once the store before was closed. */
-export interface PersistentStoreUnderTest {
-  open(): CheckpointBackend;
+export interface PersistentStoreUnderTest<Store extends CheckpointBackend = CheckpointBackend> {
+  open(): Store;
   dispose(): Promise<void>;
 }
 
@@ -26,18 +26,19 @@ export interface TestRunner {
   expect(actual: unknown): Matchers;
 }
 
-export interface ConformanceOptions {
+/** `Store` is what the tests are to see of it: a CheckpointBackend, or a MemoryStore for those of the memory. */
+export interface ConformanceOptions<Store extends CheckpointBackend = CheckpointBackend> {
   /** What the store is called in the names of the tests. */
   readonly name: string;
   readonly runner: TestRunner;
   /** A fresh, empty store. */
-  createStore(): Promise<StoreUnderTest> | StoreUnderTest;
+  createStore(): Promise<StoreUnderTest<Store>> | StoreUnderTest<Store>;
   /** The same, telling the time by `clock` (milliseconds since the epoch). Without it those tests are left out. */
-  createStoreWithClock?(clock: () => number): Promise<StoreUnderTest> | StoreUnderTest;
+  createStoreWithClock?(clock: () => number): Promise<StoreUnderTest<Store>> | StoreUnderTest<Store>;
   /** One that saves a version which exists under the next free one. Without it those tests are left out. */
-  createStoreTakingNextVersion?(): Promise<StoreUnderTest> | StoreUnderTest;
+  createStoreTakingNextVersion?(): Promise<StoreUnderTest<Store>> | StoreUnderTest<Store>;
   /** For stores whose data outlives them. Without it those tests are left out. */
-  createPersistentStore?(): Promise<PersistentStoreUnderTest> | PersistentStoreUnderTest;
+  createPersistentStore?(): Promise<PersistentStoreUnderTest<Store>> | PersistentStoreUnderTest<Store>;
   /** The class that all of the store's errors extend, if it has one. */
   readonly errorBase?: abstract new (
     ...args: never[]
@@ -61,14 +62,11 @@ export interface CaughtError {
   readonly message: string;
 }
 
-export interface ConformanceContext extends TestRunner {
-  testStore(name: string, body: (store: CheckpointBackend) => Promise<void>): void;
-  testStoreWithClock(
-    name: string,
-    body: (store: CheckpointBackend, clock: ManualClock) => Promise<void>,
-  ): void;
-  testStoreTakingNext(name: string, body: (store: CheckpointBackend) => Promise<void>): void;
-  testPersistentStore(name: string, body: (subject: PersistentStoreUnderTest) => Promise<void>): void;
+export interface ConformanceContext<Store extends CheckpointBackend = CheckpointBackend> extends TestRunner {
+  testStore(name: string, body: (store: Store) => Promise<void>): void;
+  testStoreWithClock(name: string, body: (store: Store, clock: ManualClock) => Promise<void>): void;
+  testStoreTakingNext(name: string, body: (store: Store) => Promise<void>): void;
+  testPersistentStore(name: string, body: (subject: PersistentStoreUnderTest<Store>) => Promise<void>): void;
   /** Deep and exact; see test/support/difference.ts. */
   expectSame(actual: unknown, expected: unknown): void;
   /** It is a row, and these have neither `null` nor anything else: `undefined`, or no such property. */
@@ -77,7 +75,9 @@ export interface ConformanceContext extends TestRunner {
   expectStoreError(promise: Promise<unknown>, expected: ExpectedError): Promise<CaughtError>;
 }
 
-export function createContext(options: ConformanceOptions): ConformanceContext {
+export function createContext<Store extends CheckpointBackend>(
+  options: ConformanceOptions<Store>,
+): ConformanceContext<Store> {
   const { describe, test, expect } = options.runner;
   const { createStoreWithClock, createPersistentStore, createStoreTakingNextVersion } = options;
   return {

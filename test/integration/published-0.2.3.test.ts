@@ -92,6 +92,24 @@ describe("a file that 0.2.3 wrote", () => {
     });
   });
 
+  test("keeps its clock above messages whose session 0.2.3 did not come to, or set back", async () => {
+    const [session] = ids;
+    const ahead = Date.now() + 60_000;
+    const sql =
+      "INSERT INTO messages (session_id, role, content, created_at) VALUES (?1, 'user', 'ahead', ?2)";
+    const database = new Database(path);
+    rowsOf(database, sql, session ?? "", ahead);
+    database.close();
+    const checkpoint = await store.saveCheckpoint(buildCheckpoint(session ?? "", { version: 100 }));
+    const after = await store.addMessage(session ?? "", buildMessage(session ?? "", { content: "after" }));
+    expect(checkpoint.createdAt).toBeGreaterThanOrEqual(ahead);
+    expect(after.createdAt).toBeGreaterThan(checkpoint.createdAt);
+    const fork = await store.fork(checkpoint.id);
+    const contents = (await store.getMessages(fork.id)).map((message) => message.content);
+    expect(contents).toContain("ahead");
+    expect(contents).not.toContain("after");
+  });
+
   test("keeps versions unique against the checkpoints that 0.2.3 saved", async () => {
     const [taken] = [...expected.checkpoints.values()].flat();
     const twin = buildCheckpoint(taken?.sessionId ?? "", {

@@ -94,12 +94,64 @@ interface CheckpointBackend extends CheckpointStore {
   saveCheckpoint(checkpoint: Omit<Checkpoint, "id" | "createdAt">): Promise<Checkpoint>;
 }
 
-// Entity, Fact and MemoryStore (entities, facts and their semantic search) belong here once the class has them.
+interface Relationship {
+  targetId: string;
+  type: string;
+}
+
+interface Entity {
+  id: string;
+  sessionId: string;
+  name: string;
+  type: string;
+  attributes: Record<string, unknown>;
+  relationships: Relationship[];
+  createdAt: number;
+  updatedAt: number;
+  workspaceId?: string;
+  embedding?: number[];
+}
+
+interface Fact {
+  id: string;
+  content: string;
+  confidence: number;
+  createdAt: number;
+  workspaceId?: string;
+  sourceSessionId?: string;
+  embedding?: number[];
+}
+
+interface MemoryStore extends CheckpointBackend {
+  hasSemanticSearch: boolean;
+  saveEntity(entity: Omit<Entity, "id" | "createdAt" | "updatedAt">): Promise<Entity>;
+  getEntity(id: string): Promise<Entity | null>;
+  updateEntity(id: string, updates: Partial<Entity>): Promise<void>;
+  deleteEntity(id: string): Promise<void>;
+  listEntities(options: {
+    sessionId?: string;
+    workspaceId?: string;
+    type?: string;
+    limit?: number;
+  }): Promise<Entity[]>;
+  saveFact(fact: Omit<Fact, "id" | "createdAt">): Promise<Fact>;
+  getFact(id: string): Promise<Fact | null>;
+  deleteFact(id: string): Promise<void>;
+  listFacts(options: { workspaceId?: string; minConfidence?: number; limit?: number }): Promise<Fact[]>;
+  searchEntitiesSemantic(
+    embedding: number[],
+    options?: { sessionId?: string; workspaceId?: string; threshold?: number; topK?: number },
+  ): Promise<Entity[]>;
+  searchFactsSemantic(
+    embedding: number[],
+    options?: { workspaceId?: string; threshold?: number; topK?: number },
+  ): Promise<Fact[]>;
+}
 
 // ---- The tools of the proofs ----
 
 /** Does not compile unless it is given `true`. */
-type Assert<Fact extends true> = Fact;
+type Assert<Proof extends true> = Proof;
 
 /** Identical, with the same optionality and modifiers; not merely assignable both ways. */
 type Same<A, B> =
@@ -131,11 +183,14 @@ export const withNoOptions: CheckpointBackend[] = [
   new SqliteCheckpointStore(undefined, { busyTimeout: undefined }),
 ];
 export const ofHost = (database: Database): CheckpointBackend => new SqliteCheckpointStore(database);
+export const memory: MemoryStore = new SqliteCheckpointStore("./memory.db", { vectorMemory: 0 });
 export const disposed: AsyncDisposable = new SqliteCheckpointStore();
 
 /** Our declarations of the interfaces and the framework's stand for each other. */
 export const framework = (given: ours.CheckpointBackend): CheckpointBackend => given;
 export const own = (given: SqliteCheckpointStore): ours.CheckpointBackend => given;
+export const frameworkMemory = (given: ours.MemoryStore): MemoryStore => given;
+export const ownMemory = (given: SqliteCheckpointStore): ours.MemoryStore => given;
 
 /** The values that go over the contract are the same types, in both directions and in every property. */
 export type Values = [
@@ -152,10 +207,21 @@ export type Values = [
   Assert<Same<ours.StoredMessage["role"], StoredMessage["role"]>>,
   Assert<Same<ours.Checkpoint["source"], Checkpoint["source"]>>,
   Assert<Same<Spelled<ours.CycleState>, Spelled<NonNullable<Checkpoint["cycleState"]>>>>,
+  Assert<Same<Spelled<ours.Relationship>, Spelled<Relationship>>>,
+  Assert<Takes<ours.Entity, Entity>>,
+  Assert<Takes<Entity, ours.Entity>>,
+  Assert<Same<keyof ours.Entity, keyof Entity>>,
+  Assert<Same<Spelled<Omit<ours.Entity, "relationships">>, Spelled<Omit<Entity, "relationships">>>>,
+  Assert<Same<Spelled<ours.Fact>, Spelled<Fact>>>,
+  Assert<Takes<ours.NewEntity, Omit<Entity, "id" | "createdAt" | "updatedAt">>>,
+  Assert<Takes<ours.NewFact, Omit<Fact, "id" | "createdAt">>>,
+  Assert<Takes<ours.EntityUpdates, Partial<Entity>>>,
 ];
 
 type Method = keyof CheckpointBackend;
-type EveryMethod<Fact> = Record<Method, Fact>;
+type EveryMethod<Proof> = Record<Method, Proof>;
+type MemoryMethod = Exclude<keyof MemoryStore, Method | "hasSemanticSearch">;
+type EveryMemoryMethod<Proof> = Record<MemoryMethod, Proof>;
 
 /** What the framework passes is taken. Methods alone would not show it: their parameters are compared both ways. */
 type TakesParameters<Implementation extends CheckpointBackend> = {
@@ -167,11 +233,25 @@ type ReturnsResults<Implementation extends CheckpointBackend> = {
   [M in Method]: Takes<ReturnType<CheckpointBackend[M]>, ReturnType<Implementation[M]>>;
 };
 
+/** The same of the methods that a memory has beside those. */
+type MemoryTakesParameters<Implementation extends MemoryStore> = {
+  [M in MemoryMethod]: Takes<Parameters<Implementation[M]>, Parameters<MemoryStore[M]>>;
+};
+type MemoryReturnsResults<Implementation extends MemoryStore> = {
+  [M in MemoryMethod]: Takes<ReturnType<MemoryStore[M]>, ReturnType<Implementation[M]>>;
+};
+
 export type Methods = [
   Assert<Same<TakesParameters<Store>, EveryMethod<true>>>,
   Assert<Same<ReturnsResults<Store>, EveryMethod<true>>>,
   Assert<Same<TakesParameters<ours.CheckpointBackend>, EveryMethod<true>>>,
   Assert<Same<ReturnsResults<ours.CheckpointBackend>, EveryMethod<true>>>,
+  Assert<Same<MemoryTakesParameters<Store>, EveryMemoryMethod<true>>>,
+  Assert<Same<MemoryReturnsResults<Store>, EveryMemoryMethod<true>>>,
+  Assert<Same<MemoryTakesParameters<ours.MemoryStore>, EveryMemoryMethod<true>>>,
+  Assert<Same<MemoryReturnsResults<ours.MemoryStore>, EveryMemoryMethod<true>>>,
+  Assert<Takes<boolean, Store["hasSemanticSearch"]>>,
+  Assert<Same<keyof ours.MemoryStore, keyof MemoryStore>>,
 ];
 
 /** Never `any`, which would pass the proof above. */
@@ -189,6 +269,17 @@ export type ReturnedExactly = [
   Assert<Same<ReturnType<Store["listCheckpoints"]>, Promise<ours.Checkpoint[]>>>,
   Assert<Same<ReturnType<Store["fork"]>, Promise<ours.Session>>>,
   Assert<Same<ReturnType<Store["close"]>, Promise<void>>>,
+  Assert<Same<ReturnType<Store["saveEntity"]>, Promise<ours.Entity>>>,
+  Assert<Same<ReturnType<Store["getEntity"]>, Promise<ours.Entity | null>>>,
+  Assert<Same<ReturnType<Store["listEntities"]>, Promise<ours.Entity[]>>>,
+  Assert<Same<ReturnType<Store["updateEntity"]>, Promise<void>>>,
+  Assert<Same<ReturnType<Store["deleteEntity"]>, Promise<void>>>,
+  Assert<Same<ReturnType<Store["saveFact"]>, Promise<ours.Fact>>>,
+  Assert<Same<ReturnType<Store["getFact"]>, Promise<ours.Fact | null>>>,
+  Assert<Same<ReturnType<Store["listFacts"]>, Promise<ours.Fact[]>>>,
+  Assert<Same<ReturnType<Store["deleteFact"]>, Promise<void>>>,
+  Assert<Same<ReturnType<Store["searchEntitiesSemantic"]>, Promise<ours.Entity[]>>>,
+  Assert<Same<ReturnType<Store["searchFactsSemantic"]>, Promise<ours.Fact[]>>>,
 ];
 
 export async function callsThatMustCompile(runs: SqliteCheckpointStore, session: Session): Promise<void> {
@@ -216,6 +307,16 @@ export async function callsThatMustCompile(runs: SqliteCheckpointStore, session:
     ];
     told satisfies unknown;
   }
+}
+
+export async function memoryCallsThatMustCompile(runs: SqliteCheckpointStore, entity: Entity): Promise<void> {
+  await runs.updateEntity(entity.id, entity);
+  await runs.updateEntity(entity.id, { workspaceId: null, embedding: null, name: undefined });
+  await runs.listEntities({ sessionId: undefined, type: "person", limit: 5 });
+  await runs.listFacts({ minConfidence: 0.5, workspaceId: undefined });
+  const [found] = await runs.searchEntitiesSemantic([1], { sessionId: "s", threshold: 0.7, topK: undefined });
+  const vector: number[] | undefined = found?.embedding;
+  await runs.searchFactsSemantic(vector ?? [1]);
 }
 
 // ---- What must not compile ----
@@ -313,6 +414,29 @@ export async function callsThatMustNotCompile(session: Session): Promise<void> {
   (await runs.getMessages(session.id))[0].id;
   // @ts-expect-error An output is unknown until it is looked at.
   (await runs.saveCheckpoint(checkpoint)).nodeResults.scan?.output.length;
+
+  // @ts-expect-error An entity belongs to a session.
+  await runs.saveEntity({ name: "n", type: "t", attributes: {}, relationships: [] });
+  // @ts-expect-error An entity's id is chosen by the store.
+  await runs.saveEntity({ id: "i", sessionId: "s", name: "n", type: "t", attributes: {}, relationships: [] });
+  // @ts-expect-error A relationship needs its type.
+  await runs.updateEntity("id", { relationships: [{ targetId: "t" }] });
+  // @ts-expect-error An entity's name cannot be cleared.
+  await runs.updateEntity("id", { name: null });
+  // @ts-expect-error An embedding is a list of numbers.
+  await runs.updateEntity("id", { embedding: ["1"] });
+  // @ts-expect-error Entities have no confidence.
+  await runs.listEntities({ minConfidence: 0.5 });
+  // @ts-expect-error A fact needs its confidence.
+  await runs.saveFact({ content: "c" });
+  // @ts-expect-error A typed array is no list of numbers.
+  await runs.searchFactsSemantic(new Float32Array(3));
+  // @ts-expect-error Facts are not searched by session.
+  await runs.searchFactsSemantic([1], { sessionId: "s" });
+  // @ts-expect-error There is no such option.
+  await runs.searchEntitiesSemantic([1], { limit: 5 });
+  // @ts-expect-error There may be no embedding.
+  (await runs.getFact("id"))?.embedding.length;
 
   // @ts-expect-error A serializer reads text.
   new JsonPlusSerializer().deserialize({});

@@ -8,7 +8,7 @@ import {
   optionalStructured,
   optionalText,
   optionalTime,
-  options,
+  namedValues,
   required,
   structured,
   text,
@@ -93,7 +93,7 @@ describe("a refusal names the argument, what was given and what is allowed", () 
     ],
     [
       "a string for options",
-      () => options("options", "x"),
+      () => namedValues("options", "x"),
       'Invalid argument: options must be an object, not the string "x"',
     ],
     ["no message", () => required("message", null), "Invalid argument: message must be an object, not null"],
@@ -206,7 +206,7 @@ describe("an optional argument", () => {
     expect(optionalNonNegativeInteger("tokensIn", absent)).toBeNull();
     expect(optionalTime("before", absent)).toBeNull();
     expect(optionalStructured("metadata", absent, record)).toBeNull();
-    expect(options("options", absent)).toEqual({});
+    expect(namedValues("options", absent)).toEqual({});
     expect(limit("limit", absent)).toBe(-1);
   });
 
