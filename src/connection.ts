@@ -196,6 +196,10 @@ function readyFile(path: string, readonly: boolean): void {
       `it is ${found.isDirectory() ? "a directory" : "not a regular file"}: pass a file's path.`,
     );
   }
+  if (found.size === 1) {
+    // SQLite takes it for an empty database, and would write over it.
+    throw new StoreOpenError(path, NOT_A_DATABASE);
+  }
   try {
     accessSync(path, readonly ? constants.R_OK : constants.R_OK | constants.W_OK);
   } catch (error) {
@@ -296,8 +300,10 @@ function openingError(path: string, busyTimeout: number, error: unknown): Error 
   return new StoreOpenError(path, OPENING_REASONS.get(code) ?? `${messageOf(error)}.`, { cause: error });
 }
 
+const NOT_A_DATABASE = "it is not a SQLite database: pass another path.";
+
 const OPENING_REASONS = new Map<number, string>([
-  [SQLITE.NOTADB, "it is not a SQLite database: pass another path."],
+  [SQLITE.NOTADB, NOT_A_DATABASE],
   [SQLITE.CORRUPT, "the database file is damaged: restore a backup, or try the sqlite3 shell's .recover."],
   [
     SQLITE.CANTOPEN,

@@ -11,8 +11,8 @@ export interface SqliteCheckpointStoreOptions {
   busyTimeout?: number | undefined;
   /**
    * When a commit is on disk. `"full"`: before its promise resolves, so that nothing acknowledged is lost in a
-   * power cut. `"normal"`: about three times as fast, but a power cut or a crash of the machine may take back the
-   * last acknowledged commits; the file stays consistent. Killing the process loses nothing at either setting.
+   * power cut. `"normal"`: about three times as fast, but a power cut or a crash of the machine may take back
+   * what was acknowledged since the log was last copied into the file (every 4 MB); the file stays consistent. Killing the process loses nothing at either setting.
    * @default "full"
    */
   synchronous?: "full" | "normal" | undefined;
