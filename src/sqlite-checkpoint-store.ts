@@ -29,6 +29,7 @@ import {
 } from "./tables/entities.js";
 import { encodeFact, encodeFactFilter, encodeFactSearch, FactsTable, toFact } from "./tables/facts.js";
 import { encodeMessage, encodeMessagePage, MessagesTable } from "./tables/messages.js";
+import { SessionClocks } from "./tables/session-clocks.js";
 import { encodeSession, encodeSessionUpdates, SessionsTable } from "./tables/sessions.js";
 import { encodeVectorQuery, type VectorQuery, VectorsTable } from "./tables/vectors.js";
 import type {
@@ -78,6 +79,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   readonly #settings: StoreSettings;
   readonly #calls: Calls;
   readonly #sessions: SessionsTable;
+  readonly #clocks: SessionClocks;
   readonly #messages: MessagesTable;
   readonly #checkpoints: CheckpointsTable;
   readonly #entities: EntitiesTable;
@@ -102,6 +104,7 @@ export class SqliteCheckpointStore implements MemoryStore {
     try {
       this.#calls = new Calls(this.#connection, this.#settings);
       this.#sessions = new SessionsTable(this.#connection);
+      this.#clocks = new SessionClocks(this.#connection);
       this.#messages = new MessagesTable(this.#connection);
       this.#checkpoints = new CheckpointsTable(this.#connection);
       this.#entities = new EntitiesTable(this.#connection);
@@ -181,10 +184,12 @@ export class SqliteCheckpointStore implements MemoryStore {
   async addMessage(sessionId: string, message: NewMessage): Promise<StoredMessage> {
     const row = encodeMessage(sessionId, message);
     return this.#calls.write((now) => {
-      const createdAt = this.#sessions.advanceClock(row.session_id, now);
+      const earliest = Math.max(now, this.#clocks.latestIn(row.session_id) + 1);
+      const createdAt = this.#sessions.advanceClock(row.session_id, earliest);
       if (createdAt === undefined) {
         throw new SessionNotFoundError(row.session_id);
       }
+      this.#clocks.advance(row.session_id, createdAt);
       return this.#messages.insert(row, createdAt);
     });
   }
@@ -212,13 +217,15 @@ export class SqliteCheckpointStore implements MemoryStore {
     const row = encodeCheckpoint(checkpoint);
     return this.#calls.write((now) => {
       const id = crypto.randomUUID();
+      const createdAt = Math.max(now, this.#clocks.latestIn(row.session_id));
       const saved =
         this.#settings.versionConflict === "next"
-          ? this.#checkpoints.insertAtNextVersion(id, row, now)
-          : this.#checkpoints.insert(id, row, now);
+          ? this.#checkpoints.insertAtNextVersion(id, row, createdAt)
+          : this.#checkpoints.insert(id, row, createdAt);
       if (saved === undefined) {
         throw new SessionNotFoundError(row.session_id);
       }
+      this.#clocks.advance(row.session_id, createdAt);
       return saved;
     });
   }

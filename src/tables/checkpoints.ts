@@ -22,19 +22,12 @@ const COLUMNS =
 
 // "Newest" is by time of saving. `step` starts again with a run, and so says nothing across runs.
 export const CHECKPOINTS_SQL = {
-  // The session's clock: never before anything that is in the session already. No row: no such session.
+  // No row: no such session.
   insert: `
     INSERT INTO checkpoints (${COLUMNS})
-    SELECT
-      ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-      max(
-        ?12,
-        coalesce((SELECT max(created_at) FROM messages WHERE session_id = ?2), 0),
-        coalesce((SELECT max(created_at) FROM checkpoints WHERE session_id = ?2), 0)
-      )
+    SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
     FROM sessions
-    WHERE id = ?2
-    RETURNING created_at`,
+    WHERE id = ?2`,
 
   nextVersion: `
     SELECT max(version) + 1 AS version
@@ -161,9 +154,9 @@ export class CheckpointsTable {
    *
    * @throws {CheckpointVersionConflictError} where the version exists in the session and namespace.
    */
-  insert(id: string, checkpoint: NewCheckpointRow, now: number): Checkpoint | undefined {
+  insert(id: string, checkpoint: NewCheckpointRow, createdAt: number): Checkpoint | undefined {
     try {
-      const row = this.#statements.insert.get(
+      const { changes } = this.#statements.insert.run(
         id,
         checkpoint.session_id,
         checkpoint.namespace,
@@ -175,9 +168,9 @@ export class CheckpointsTable {
         checkpoint.pending_nodes,
         checkpoint.cycle_state,
         checkpoint.source,
-        now,
+        createdAt,
       );
-      return row === null ? undefined : toCheckpoint({ ...checkpoint, id, created_at: row.created_at });
+      return changes === 0 ? undefined : toCheckpoint({ ...checkpoint, id, created_at: createdAt });
     } catch (error) {
       // The only other unique key of the table is the id, whose violation has a code of its own.
       if (extendedCodeOf(error) === SQLITE.CONSTRAINT_UNIQUE) {
@@ -189,15 +182,19 @@ export class CheckpointsTable {
   }
 
   /** The same; where the version exists, one above the highest of the session and namespace is taken instead. */
-  insertAtNextVersion(id: string, checkpoint: NewCheckpointRow, now: number): Checkpoint | undefined {
+  insertAtNextVersion(id: string, checkpoint: NewCheckpointRow, createdAt: number): Checkpoint | undefined {
     try {
-      return this.insert(id, checkpoint, now);
+      return this.insert(id, checkpoint, createdAt);
     } catch (error) {
       if (!(error instanceof CheckpointVersionConflictError)) {
         throw error;
       }
       const next = this.#statements.nextVersion.get(checkpoint.session_id, checkpoint.namespace);
-      return this.insert(id, { ...checkpoint, version: column.integer({ id, ...next }, "version") }, now);
+      return this.insert(
+        id,
+        { ...checkpoint, version: column.integer({ id, ...next }, "version") },
+        createdAt,
+      );
     }
   }
 

@@ -55,17 +55,11 @@ export const SESSIONS_SQL = {
       updated_at = max(?9, updated_at + 1)
     WHERE id = ?1`,
 
-  // The session's clock. A message gets a time of its own, above that of everything in the session before it, so
-  // that paging by time loses none, and none is at or below the time of a checkpoint that was saved before it.
-  // `updated_at` alone does not tell it: 0.2.3 sets it to the machine's time, which may be behind.
+  // A message gets a time of its own, above that of everything in the session before it, so that paging by time loses
+  // none, and none is at or below the time of a checkpoint that was saved before it.
   advanceClock: `
     UPDATE sessions
-    SET updated_at = max(
-      ?2,
-      updated_at + 1,
-      coalesce((SELECT max(created_at) FROM messages WHERE session_id = ?1), 0) + 1,
-      coalesce((SELECT max(created_at) FROM checkpoints WHERE session_id = ?1), 0) + 1
-    )
+    SET updated_at = max(?2, updated_at + 1)
     WHERE id = ?1
     RETURNING id, updated_at`,
 
@@ -213,9 +207,9 @@ export class SessionsTable {
     return changes > 0;
   }
 
-  /** Moves `updated_at` forward and returns it: the time of the next message. `undefined`: no such session. */
-  advanceClock(id: string, now: number): number | undefined {
-    const row = this.#statements.advanceClock.get(id, now);
+  /** Moves `updated_at` to a time or beyond, and returns it. `undefined`: no such session. */
+  advanceClock(id: string, earliest: number): number | undefined {
+    const row = this.#statements.advanceClock.get(id, earliest);
     return row === null ? undefined : column.integer(row, "updated_at");
   }
 

@@ -46,6 +46,21 @@ describe("two stores on one file in one process", () => {
     expect(await rejectionOf(other.getMessages(session.id))).toBeInstanceOf(SessionNotFoundError);
   });
 
+  test("keep one clock in a session, though that of the other's machine is ahead", async () => {
+    await using ahead = new SqliteCheckpointStore(path, { clock: () => Date.now() + 3_600_000 });
+    const { id } = await one.createSession("./shared");
+    await one.addMessage(id, buildMessage(id));
+    for (let version = 1; version <= 3; version++) {
+      const early = await ahead.addMessage(id, buildMessage(id));
+      const checkpoint = await ahead.saveCheckpoint(buildCheckpoint(id, { version }));
+      const late = await one.addMessage(id, buildMessage(id));
+      expect(checkpoint.createdAt).toBeGreaterThanOrEqual(early.createdAt);
+      expect(late.createdAt).toBeGreaterThan(checkpoint.createdAt);
+      const fork = await one.fork(checkpoint.id);
+      expect(await one.getMessages(fork.id)).toHaveLength(2 * version);
+    }
+  });
+
   test("interleave their writes, and lose none of them and no store's order", async () => {
     const { id } = await one.createSession("./shared");
     const stored = await Promise.all(
