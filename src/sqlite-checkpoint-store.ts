@@ -16,7 +16,8 @@ import {
   settingsOf,
 } from "./options.js";
 import { Database } from "./runtime.js";
-import { bootstrapSchema, fillTemporaryVectors, hasVectors } from "./schema.js";
+import { bootstrapSchema } from "./schema/bootstrap.js";
+import { fillTemporaryVectors, hasVectors } from "./schema/vectors.js";
 import { toStoreError } from "./sqlite-errors.js";
 import { CheckpointsTable, encodeCheckpoint, encodeCheckpointPage } from "./tables/checkpoints.js";
 import {

@@ -1,7 +1,7 @@
 /**
  * The table `checkpoint_sqlite_vectors`: the binary form of every embedding of an entity or fact.
  *
- * Triggers make its rows (see schema.ts): a `unit` is NULL where the embedding was written by somebody else, 0.2.3
+ * Triggers make its rows (see schema/vectors.ts): a `unit` is NULL where the embedding was written by somebody else, 0.2.3
  * among them, and has not been read since.
  */
 import { finiteNumber, namedValues, nonNegativeInteger, vector } from "../arguments.js";

@@ -3,7 +3,7 @@
  *
  * Unit vectors are held in memory in float32, up to a limit, and all that a search may look at are scored by them; what
  * can be among the results is then scored exactly from the embeddings themselves. What anybody changes in the file is
- * seen by its revisions; see schema.ts.
+ * seen by its revisions; see schema/vectors.ts.
  *
  * Limits: loading and reading yield to the event loop after every page, scoring what is in memory does not. Vectors
  * beyond the memory limit are read from the file at every search.

@@ -1,0 +1,7 @@
+/** The store of this repository, from its sources. */
+import { SqliteCheckpointStore } from "../../src/index.js";
+import type { Durability, StoreSubject } from "./subject.js";
+
+export function openOurs(path: string, durability: Durability): StoreSubject {
+  return new SqliteCheckpointStore(path, { synchronous: durability });
+}

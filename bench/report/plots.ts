@@ -1,0 +1,83 @@
+/** Cost against size as SVG, both axes logarithmic: what stays flat is a level line. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import { CONTESTANTS } from "../contestants/contestant.js";
+import type { MeasuredRow } from "../harness/rounds.js";
+import { median } from "../harness/statistics.js";
+import type { Workload } from "../workloads/workload.js";
+
+interface Point {
+  contestant: string;
+  size: number;
+  ms: number;
+}
+
+const COLOURS = ["#8a8a8a", "#1f6feb", "#d1242f", "#bf8700", "#1a7f37"];
+
+/** @returns The plot's path, or `undefined` where there are fewer than two sizes. */
+export function writePlot(
+  folder: string,
+  { title, plot }: Workload,
+  rows: readonly MeasuredRow[],
+): string | undefined {
+  const points = pointsOf(rows);
+  if (plot === undefined || new Set(points.map(({ size }) => size)).size < 2) {
+    return undefined;
+  }
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${plot.file}.svg`);
+  writeFileSync(path, `${svg(title, plot.axis, points)}\n`);
+  return path;
+}
+
+function pointsOf(rows: readonly MeasuredRow[]): Point[] {
+  return rows.flatMap(({ size, samples }) =>
+    size === undefined
+      ? []
+      : [...samples].map(([contestant, values]) => ({ contestant, size, ms: median(values) })),
+  );
+}
+
+function svg(title: string, axis: string, points: readonly Point[]): string {
+  const { document } = parseHTML("<html><body></body></html>");
+  const channels = { x: "size", y: "ms", stroke: "contestant" };
+  const figure = Plot.plot({
+    document,
+    width: 720,
+    height: 400,
+    marginLeft: 60,
+    marginRight: 90,
+    marginTop: 40,
+    style: { background: "white", color: "#1f2328" },
+    x: { type: "log", label: `${axis} →`, grid: true, ticks: decades(points) },
+    y: { type: "log", label: `↑ ${title}: milliseconds a call`, grid: true, tickFormat: String },
+    color: { domain: [...CONTESTANTS], range: COLOURS },
+    marks: [
+      Plot.line(points, { ...channels, strokeWidth: 2 }),
+      Plot.dot(points, { ...channels, fill: "contestant" }),
+      Plot.text(
+        points,
+        Plot.selectLast({
+          x: "size",
+          y: "ms",
+          z: "contestant",
+          text: "contestant",
+          fill: "contestant",
+          dx: 8,
+          textAnchor: "start",
+        }),
+      ),
+    ],
+  });
+  figure.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  return figure.outerHTML;
+}
+
+function decades(points: readonly Point[]): number[] {
+  const largest = Math.max(...points.map(({ size }) => size));
+  const smallest = Math.min(...points.map(({ size }) => size));
+  const exponents = Array.from({ length: 10 }, (_, exponent) => 10 ** exponent);
+  return exponents.filter((value) => value >= smallest && value <= largest);
+}

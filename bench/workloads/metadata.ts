@@ -1,0 +1,70 @@
+import { STORES, type StoreName } from "../contestants/contestant.js";
+import type { StoreSubject } from "../contestants/subject.js";
+import { plainValue, richValue, type ValueSize } from "../harness/data.js";
+import type { Lane, Row, Target } from "../harness/rounds.js";
+import { timed } from "../harness/time.js";
+import { OpenStores } from "./files.js";
+import type { Workload } from "./workload.js";
+
+const SIZES: readonly ValueSize[] = [1_000, 100_000, 5_000_000];
+const NAMES: Record<ValueSize, string> = { 1000: "1 KB", 100000: "100 KB", 5000000: "5 MB" };
+
+export const metadata: Workload = {
+  name: "metadata",
+  title: "The wire format through the store",
+  about:
+    "Serialize: updateSession with metadata. Deserialize: getSession. All in `:memory:`, so that little but the wire format " +
+    "is left. The floor keeps no Dates, Maps and Sets.",
+  async run(bench) {
+    await using stores = new OpenStores();
+    const names = STORES.filter((name) => name !== "0.2.3+WAL");
+    for (const isRich of [false, true]) {
+      for (const bytes of bench.isQuick ? SIZES.slice(0, 2) : SIZES) {
+        const kept = names.filter((name) => !(isRich && name === "floor"));
+        await bench.measure(await rows(stores, kept, bytes, isRich));
+      }
+    }
+  },
+};
+
+async function rows(
+  stores: OpenStores,
+  names: readonly StoreName[],
+  bytes: ValueSize,
+  isRich: boolean,
+): Promise<Row[]> {
+  const value = isRich ? richValue(bytes) : plainValue(bytes);
+  const writes: Lane[] = [];
+  const reads: Lane[] = [];
+  for (const name of names) {
+    const { write, read } = await lanes(name, await stores.open(name, ":memory:", "normal"), value);
+    writes.push(write);
+    reads.push(read);
+  }
+  const what = `${NAMES[bytes]} ${isRich ? "of Dates, Maps and Sets" : "plain"}`;
+  const targets: Target[] = isRich ? [] : [{ kind: "faster", than: "0.2.3", times: 3 }];
+  return [
+    { label: `serialize ${what}`, lanes: writes, targets, isHeadline: isHeadline(bytes, isRich) },
+    { label: `deserialize ${what}`, lanes: reads, targets, isHeadline: isHeadline(bytes, isRich) },
+  ];
+}
+
+function isHeadline(bytes: ValueSize, isRich: boolean): boolean {
+  return bytes === 100_000 && !isRich;
+}
+
+async function lanes(
+  contestant: StoreName,
+  subject: StoreSubject,
+  value: Record<string, unknown>,
+): Promise<{ write: Lane; read: Lane }> {
+  const { id } = await subject.createSession("./project");
+  await subject.updateSession(id, { metadata: value });
+  return {
+    write: {
+      contestant,
+      round: (calls) => timed(calls, () => subject.updateSession(id, { metadata: value })),
+    },
+    read: { contestant, round: (calls) => timed(calls, () => subject.getSession(id)) },
+  };
+}

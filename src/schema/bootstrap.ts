@@ -1,0 +1,39 @@
+/** The schema bootstrap: leaves the schema in place, or refuses the file and changes nothing. */
+import type { Connection } from "../connection.js";
+import { HostTransactionError } from "../errors.js";
+import type { StoreSettings } from "../options.js";
+import { inspect, refuseIncomplete } from "./inspection.js";
+import { migrate, SCHEMA_VERSION } from "./migrations.js";
+import { hasWholeVectors, remakeVectors } from "./vectors.js";
+
+/**
+ * Several processes may do this at once: the first takes the write lock, the others find its work done.
+ *
+ * @throws {StoreOpenError} where the schema is newer than this package, or a table or index of our name is another's.
+ */
+export function bootstrapSchema(connection: Connection, settings: StoreSettings): void {
+  const version = inspect(connection);
+  if (settings.readonly) {
+    refuseIncomplete(connection);
+    return;
+  }
+  if (version === SCHEMA_VERSION && hasWholeVectors(connection)) {
+    return;
+  }
+  if (connection.isInTransaction) {
+    throw new HostTransactionError();
+  }
+  connection.once("BEGIN IMMEDIATE");
+  try {
+    migrate(connection, inspect(connection), settings.clock());
+    if (!hasWholeVectors(connection)) {
+      remakeVectors(connection);
+    }
+    connection.once("COMMIT");
+  } catch (error) {
+    if (connection.isInTransaction) {
+      connection.once("ROLLBACK");
+    }
+    throw error;
+  }
+}

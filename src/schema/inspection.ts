@@ -1,0 +1,136 @@
+/** A look at everything in a file that bears one of our names, before anything is changed. */
+import { Connection, IN_MEMORY, type Row } from "../connection.js";
+import { StoreOpenError } from "../errors.js";
+import { Database } from "../runtime.js";
+import { CREATE_TABLES, MIGRATIONS_TABLE, migrate, SCHEMA_VERSION } from "./migrations.js";
+
+const SELECT_VERSION = `
+  SELECT coalesce(max(version), 0) AS version
+  FROM checkpoint_sqlite_migrations`;
+
+// Triggers have names of their own.
+const SELECT_OBJECTS = `
+  SELECT type, lower(name) AS name, lower(tbl_name) AS table_name
+  FROM sqlite_schema
+  WHERE type IN ('table', 'view', 'index')`;
+
+const SELECT_COLUMNS = `
+  SELECT group_concat(name || ' ' || type || iif("notnull", ' NOT NULL', '') || iif(pk, ' PRIMARY KEY', ''), ', ')
+  FROM pragma_table_info(?1)`;
+
+const SELECT_FOREIGN_KEYS = `
+  SELECT group_concat("from" || ' REFERENCES ' || lower("table") || ' ON DELETE ' || on_delete, ', ')
+  FROM pragma_foreign_key_list(?1)`;
+
+const SELECT_INDEX = `
+  SELECT iif(list."unique", 'UNIQUE ', '') || group_concat(column.name || iif(column."desc", ' DESC', ''), ', ')
+  FROM pragma_index_list(?1) AS list
+  JOIN pragma_index_xinfo(list.name) AS column ON column.key
+  WHERE lower(list.name) = ?2
+  GROUP BY list.name`;
+
+/**
+ * The version in the file, 0 where none is recorded.
+ *
+ * @throws {StoreOpenError} where it is newer than this package, a recorded table is gone, or a table or index of one of
+ *   our names is not ours.
+ */
+export function inspect(connection: Connection): number {
+  const objects = connection.once(SELECT_OBJECTS);
+  for (const expected of expectedObjects()) {
+    const found = objects.find((object) => object.name === expected.name);
+    if (found !== undefined) {
+      refuseOther(connection, expected, found);
+    }
+  }
+  return recordedVersion(
+    connection,
+    objects.some((object) => object.name === MIGRATIONS_TABLE),
+  );
+}
+
+function refuseOther(connection: Connection, expected: SchemaObject, found: Row): void {
+  const isOurs = found.type === expected.type && found.table_name === expected.table;
+  const definition = isOurs ? definitionOf(connection, expected) : `a ${String(found.type)}`;
+  if (definition !== expected.definition) {
+    throw new StoreOpenError(
+      connection.path,
+      `its ${expected.type} ${expected.name} is not ours: it is (${definition}) where we need (${expected.definition}). ` +
+        "Nothing was changed: use a file of its own for the store.",
+    );
+  }
+}
+
+function recordedVersion(connection: Connection, isRecorded: boolean): number {
+  const version = isRecorded ? Number(connection.once(SELECT_VERSION)[0]?.version) : 0;
+  if (version > SCHEMA_VERSION) {
+    throw new StoreOpenError(
+      connection.path,
+      `its schema version ${version} is newer than the ${SCHEMA_VERSION} of this package: upgrade @obsku/checkpoint-sqlite.`,
+    );
+  }
+  if (version > 0) {
+    refuseIncomplete(connection);
+  }
+  return version;
+}
+
+/** A table that was recorded and is gone took data with it: making it anew would hide that. */
+export function refuseIncomplete(connection: Connection): void {
+  const names = connection.once(SELECT_OBJECTS).map((object) => object.name);
+  const missing = Object.keys(CREATE_TABLES).filter((table) => !names.includes(table));
+  if (missing.length > 0) {
+    throw new StoreOpenError(
+      connection.path,
+      `it holds no complete checkpoint store: missing ${missing.join(", ")}.`,
+    );
+  }
+}
+
+/** A table or index that bears one of our names. */
+interface SchemaObject {
+  type: "table" | "index";
+  name: string;
+  /** The table itself, or the one that the index is on. */
+  table: string;
+  /** What of it matters: columns, keys, uniqueness and order. */
+  definition: string;
+}
+
+let ourObjects: SchemaObject[] | undefined;
+
+/** What our own statements make, asked of SQLite itself once a process, so that no second list can drift from them. */
+function expectedObjects(): SchemaObject[] {
+  if (ourObjects === undefined) {
+    const scratch = new Connection(new Database(IN_MEMORY), IN_MEMORY, true);
+    migrate(scratch, 0, 0);
+    ourObjects = scratch
+      .once(SELECT_OBJECTS)
+      .filter((row) => !String(row.name).startsWith("sqlite_"))
+      .map((row) => {
+        const type = row.type === "table" ? "table" : "index";
+        const object = {
+          type,
+          name: String(row.name),
+          table: String(row.table_name),
+          definition: "",
+        } as const;
+        return { ...object, definition: definitionOf(scratch, object) };
+      });
+    scratch.close();
+  }
+  return ourObjects;
+}
+
+function definitionOf(connection: Connection, { type, name, table }: SchemaObject): string {
+  if (type === "index") {
+    return firstText(connection.once(SELECT_INDEX, table, name));
+  }
+  const foreignKeys = firstText(connection.once(SELECT_FOREIGN_KEYS, name));
+  const columns = firstText(connection.once(SELECT_COLUMNS, name));
+  return foreignKeys === "" ? columns : `${columns}; ${foreignKeys}`;
+}
+
+function firstText([row]: readonly Row[]): string {
+  return row === undefined ? "" : String(Object.values(row)[0] ?? "");
+}

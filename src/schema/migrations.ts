@@ -1,0 +1,141 @@
+/**
+ * The ordered migrations, each recorded in the transaction that applies it.
+ *
+ * The five tables and the first nine indexes are those of 0.2.3, column by column, so that either package opens the
+ * other's file. What is ours beside them (indexes, triggers, tables) does not hinder 0.2.3. The version is kept in a
+ * table of its own, because a host application may use `user_version` of the same file.
+ */
+import type { Connection } from "../connection.js";
+import { VECTORS } from "./vectors.js";
+
+interface Migration {
+  version: number;
+  name: string;
+  statements: readonly string[];
+}
+
+export const MIGRATIONS_TABLE = "checkpoint_sqlite_migrations";
+
+const CREATE_MIGRATIONS_TABLE = `
+  CREATE TABLE IF NOT EXISTS checkpoint_sqlite_migrations (
+    version INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+  )`;
+
+const RECORD_MIGRATION = `
+  INSERT INTO checkpoint_sqlite_migrations (version, name, applied_at)
+  VALUES (?1, ?2, ?3)`;
+
+/** The tables of 0.2.3. Where they are in place already, as in a file that it wrote, they are left as they are. */
+export const CREATE_TABLES: Readonly<Record<string, string>> = {
+  sessions: `
+    CREATE TABLE IF NOT EXISTS sessions (
+      id TEXT PRIMARY KEY,
+      workspace_id TEXT,
+      title TEXT,
+      directory TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      metadata TEXT
+    )`,
+  messages: `
+    CREATE TABLE IF NOT EXISTS messages (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      session_id TEXT NOT NULL,
+      role TEXT NOT NULL,
+      content TEXT,
+      tool_calls TEXT,
+      tool_results TEXT,
+      tokens_in INTEGER,
+      tokens_out INTEGER,
+      created_at INTEGER NOT NULL,
+      FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+    )`,
+  checkpoints: `
+    CREATE TABLE IF NOT EXISTS checkpoints (
+      id TEXT PRIMARY KEY,
+      session_id TEXT NOT NULL,
+      namespace TEXT NOT NULL DEFAULT '',
+      parent_id TEXT,
+      version INTEGER NOT NULL DEFAULT 1,
+      step INTEGER NOT NULL,
+      node_id TEXT,
+      node_results TEXT NOT NULL,
+      pending_nodes TEXT,
+      cycle_state TEXT,
+      source TEXT,
+      created_at INTEGER NOT NULL,
+      FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+    )`,
+  entities: `
+    CREATE TABLE IF NOT EXISTS entities (
+      id TEXT PRIMARY KEY,
+      session_id TEXT NOT NULL,
+      workspace_id TEXT,
+      name TEXT NOT NULL,
+      type TEXT NOT NULL,
+      attributes TEXT,
+      relationships TEXT,
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      embedding BLOB,
+      FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+    )`,
+  facts: `
+    CREATE TABLE IF NOT EXISTS facts (
+      id TEXT PRIMARY KEY,
+      workspace_id TEXT,
+      content TEXT NOT NULL,
+      confidence REAL DEFAULT 1.0,
+      source_session_id TEXT,
+      created_at INTEGER NOT NULL,
+      embedding BLOB,
+      FOREIGN KEY (source_session_id) REFERENCES sessions (id) ON DELETE SET NULL
+    )`,
+};
+
+/** The indexes of 0.2.3, by the table they must be on. */
+const INDEXES_OF_0_2_3 = [
+  "CREATE INDEX IF NOT EXISTS idx_sessions_workspace ON sessions (workspace_id, updated_at DESC)",
+  "CREATE INDEX IF NOT EXISTS idx_messages_session ON messages (session_id, created_at)",
+  "CREATE INDEX IF NOT EXISTS idx_checkpoints_session ON checkpoints (session_id, namespace, step)",
+  "CREATE UNIQUE INDEX IF NOT EXISTS idx_checkpoints_version ON checkpoints (session_id, namespace, version)",
+  "CREATE INDEX IF NOT EXISTS idx_entities_session ON entities (session_id)",
+  "CREATE INDEX IF NOT EXISTS idx_entities_workspace ON entities (workspace_id)",
+  "CREATE INDEX IF NOT EXISTS idx_entities_type ON entities (type)",
+  "CREATE INDEX IF NOT EXISTS idx_facts_workspace ON facts (workspace_id)",
+  "CREATE INDEX IF NOT EXISTS idx_facts_confidence ON facts (confidence)",
+];
+
+/** Ours: every list newest first without a sort, and the deletion of a session without a scan of all facts. */
+const INDEXES_NEWEST_FIRST = [
+  "CREATE INDEX IF NOT EXISTS idx_sessions_updated ON sessions (updated_at)",
+  "CREATE INDEX IF NOT EXISTS idx_checkpoints_saved ON checkpoints (session_id, created_at)",
+  "CREATE INDEX IF NOT EXISTS idx_checkpoints_namespace_saved ON checkpoints (session_id, namespace, created_at)",
+  "CREATE INDEX IF NOT EXISTS idx_facts_source_session ON facts (source_session_id)",
+];
+
+const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    name: "the tables and indexes of 0.2.3",
+    statements: [...Object.values(CREATE_TABLES), ...INDEXES_OF_0_2_3],
+  },
+  { version: 2, name: "lists newest saved first without a sort", statements: INDEXES_NEWEST_FIRST },
+  { version: 3, name: "a binary form of every embedding", statements: VECTORS },
+];
+
+/** The schema version that this package writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** Applies what comes after a version. To be called within a transaction. */
+export function migrate(connection: Connection, from: number, now: number): void {
+  connection.once(CREATE_MIGRATIONS_TABLE);
+  for (const migration of MIGRATIONS.slice(from)) {
+    for (const statement of migration.statements) {
+      connection.once(statement);
+    }
+    connection.once(RECORD_MIGRATION, migration.version, migration.name, now);
+  }
+}

@@ -1,0 +1,149 @@
+/** The tables and triggers of the vectors beside the embeddings: how they are made, found and made again. */
+import type { Connection } from "../connection.js";
+
+const VECTORS_TABLE = "checkpoint_sqlite_vectors";
+
+const SELECT_VECTOR_OBJECTS = `
+  SELECT name
+  FROM sqlite_schema
+  WHERE type IN ('table', 'trigger')`;
+
+/** How many deletions are told one by one; who has missed more looks at everything again. */
+const DELETIONS_KEPT = 1_000;
+
+/**
+ * A binary form of every embedding, kept in step by triggers, so that whatever any writer does to an embedding, 0.2.3
+ * among them, is a new revision without a `unit`, to be read from the JSON when it is searched next.
+ *
+ * A revision is never used again: what is new to a store is above the last one it has seen, and what is gone stands in
+ * the deletions above the last one it has seen.
+ */
+export const VECTORS: readonly string[] = [
+  `
+    CREATE TABLE checkpoint_sqlite_vectors (
+      revision INTEGER PRIMARY KEY AUTOINCREMENT,
+      owner TEXT NOT NULL,
+      id TEXT NOT NULL,
+      session_id TEXT,
+      workspace_id TEXT,
+      unit BLOB,
+      UNIQUE (owner, id)
+    )`,
+  `
+    CREATE INDEX checkpoint_sqlite_vectors_session
+    ON checkpoint_sqlite_vectors (owner, session_id, workspace_id)`,
+  `
+    CREATE INDEX checkpoint_sqlite_vectors_workspace
+    ON checkpoint_sqlite_vectors (owner, workspace_id)`,
+  `
+    CREATE TABLE checkpoint_sqlite_vector_deletions (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+      revision INTEGER NOT NULL
+    )`,
+  `
+    CREATE TRIGGER checkpoint_sqlite_vector_deleted
+    AFTER DELETE ON checkpoint_sqlite_vectors
+    BEGIN
+      INSERT INTO checkpoint_sqlite_vector_deletions (revision)
+      VALUES (OLD.revision);
+      DELETE FROM checkpoint_sqlite_vector_deletions
+      WHERE sequence <= (SELECT max(sequence) FROM checkpoint_sqlite_vector_deletions) - ${DELETIONS_KEPT};
+    END`,
+  ...triggersOf("entity", "entities", "session_id"),
+  ...triggersOf("fact", "facts", null),
+  `
+    INSERT INTO checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
+    SELECT 'entity', id, session_id, workspace_id
+    FROM entities
+    WHERE embedding IS NOT NULL
+    ORDER BY rowid`,
+  `
+    INSERT INTO checkpoint_sqlite_vectors (owner, id, workspace_id)
+    SELECT 'fact', id, workspace_id
+    FROM facts
+    WHERE embedding IS NOT NULL
+    ORDER BY rowid`,
+];
+
+/** @param sessionColumn What of the owner's rows a search can be limited to, besides the workspace. */
+function triggersOf(
+  owner: "entity" | "fact",
+  table: "entities" | "facts",
+  sessionColumn: "session_id" | null,
+): string[] {
+  const forget = (id: string) => `
+      DELETE FROM checkpoint_sqlite_vectors
+      WHERE owner = '${owner}'
+        AND id = ${id};`;
+  const remember = `
+      INSERT INTO checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
+      SELECT '${owner}', NEW.id, ${sessionColumn === null ? "NULL" : `NEW.${sessionColumn}`}, NEW.workspace_id
+      WHERE NEW.embedding IS NOT NULL;`;
+  const columns = ["id", "workspace_id", "embedding", ...(sessionColumn === null ? [] : [sessionColumn])];
+  const isChanged = columns.map((column) => `NEW.${column} IS NOT OLD.${column}`).join(" OR ");
+  return [
+    // INSERT OR REPLACE runs no trigger for the row that it replaces.
+    `
+    CREATE TRIGGER checkpoint_sqlite_${owner}_inserted
+    AFTER INSERT ON ${table}
+    BEGIN${forget("NEW.id")}${remember}
+    END`,
+    `
+    CREATE TRIGGER checkpoint_sqlite_${owner}_updated
+    AFTER UPDATE ON ${table}
+    WHEN ${isChanged}
+    BEGIN${forget("OLD.id")}${remember}
+    END`,
+    `
+    CREATE TRIGGER checkpoint_sqlite_${owner}_deleted
+    AFTER DELETE ON ${table}
+    BEGIN${forget("OLD.id")}
+    END`,
+  ];
+}
+
+/** Rebuilding a table, as tools do to change it, drops the triggers on it without a word. */
+export function hasWholeVectors(connection: Connection): boolean {
+  const names = connection.once(SELECT_VECTOR_OBJECTS).map((row) => row.name);
+  return vectorObjects().every(({ name }) => names.includes(name));
+}
+
+/** The JSON in `embedding` is what counts: the rest can be made from it again. */
+export function remakeVectors(connection: Connection): void {
+  const present = connection.once(SELECT_VECTOR_OBJECTS).map((row) => row.name);
+  for (const { type, name } of vectorObjects().filter((object) => present.includes(object.name))) {
+    connection.once(`DROP ${type} IF EXISTS ${name}`);
+  }
+  for (const statement of VECTORS) {
+    connection.once(statement);
+  }
+}
+
+/** As the statements above name them; an index goes with its table. */
+function vectorObjects(): { type: "TABLE" | "TRIGGER"; name: string }[] {
+  return VECTORS.flatMap((sql) => {
+    const [, type, name] = /CREATE (TABLE|TRIGGER) (\w+)/.exec(sql) ?? [];
+    return (type === "TABLE" || type === "TRIGGER") && name !== undefined ? [{ type, name }] : [];
+  });
+}
+
+/**
+ * A file of 0.2.3 that is opened read-only has no vectors. They are made beside it, in this connection's temporary
+ * database, and made anew for every search, since no trigger tells of changes.
+ */
+export function fillTemporaryVectors(connection: Connection): void {
+  const [createTable = ""] = VECTORS;
+  connection.once(createTable.replace("CREATE TABLE", "CREATE TEMP TABLE IF NOT EXISTS"));
+  connection.once(
+    "CREATE TEMP TABLE IF NOT EXISTS checkpoint_sqlite_vector_deletions (sequence INTEGER PRIMARY KEY, revision INTEGER)",
+  );
+  connection.once("DELETE FROM temp.checkpoint_sqlite_vectors");
+  for (const fill of VECTORS.slice(-2)) {
+    connection.once(fill);
+  }
+}
+
+/** Whether the file itself has the vectors that semantic search looks at. */
+export function hasVectors(connection: Connection): boolean {
+  return connection.once(SELECT_VECTOR_OBJECTS).some((object) => object.name === VECTORS_TABLE);
+}
