@@ -1,6 +1,7 @@
 import { SerializationError } from "./errors.js";
 import { decode } from "./json-plus/decode.js";
 import { encode } from "./json-plus/encode.js";
+import { isPlain } from "./json-plus/plain.js";
 
 /**
  * The wire format of everything structured in the file: JSON, plus tagged objects for what JSON cannot say.
@@ -21,11 +22,13 @@ export class JsonPlusSerializer {
    *   levels, is more than 10,000,000 objects and arrays, cannot be read (a getter or `toJSON` throws), or is itself a function or symbol.
    */
   serialize(value: unknown): string {
-    const encoded = encode(value);
     let text: string | undefined;
     try {
-      text = JSON.stringify(encoded);
+      text = JSON.stringify(isPlain(value) ? value : encode(value));
     } catch (error) {
+      if (error instanceof SerializationError) {
+        throw error;
+      }
       throw new SerializationError("$", `cannot be written as text: ${String(error)}`, { cause: error });
     }
     if (text === undefined) {
