@@ -2,6 +2,7 @@
 import { mustBe, namedValues, nonNegativeInteger, oneOf } from "./arguments.js";
 import { InvalidArgumentError } from "./errors.js";
 
+/** How a store opens its file and behaves. All are optional; unknown names are rejected. */
 export interface SqliteCheckpointStoreOptions {
   /**
    * How long a call waits for a lock that another connection holds, in milliseconds. 0: one attempt.

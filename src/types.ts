@@ -43,6 +43,7 @@ export interface SessionUpdates {
   updatedAt?: number | undefined;
 }
 
+/** Who said a message. */
 export type MessageRole = "user" | "assistant" | "system" | "tool";
 
 /** A model's request to call a tool. */
@@ -85,6 +86,7 @@ export interface MessagePage {
   limit?: number | undefined;
 }
 
+/** What has become of a node. */
 export type NodeStatus = "pending" | "running" | "completed" | "failed" | "skipped";
 
 /** What is known of one node of the graph. */
@@ -97,6 +99,7 @@ export interface CheckpointNodeResult {
   completedAt?: number;
 }
 
+/** What made the graph save a checkpoint. */
 export type CheckpointSource = "input" | "loop" | "interrupt" | "fork";
 
 /** Where a graph stood after one wave of nodes. */
@@ -137,6 +140,7 @@ export interface CheckpointPage {
   namespace?: string | undefined;
 }
 
+/** What may be said of a fork when it is made. */
 export interface ForkOptions {
   /** Default: `"Fork of "` and the original's title, or the checkpoint's id where it has none. */
   title?: string | undefined;
@@ -251,6 +255,7 @@ export interface SemanticSearch {
   topK?: number | undefined;
 }
 
+/** The same for entities, which can be limited to a session too. */
 export interface EntitySearch extends SemanticSearch {
   sessionId?: string | undefined;
 }

@@ -25,7 +25,7 @@ const ESCAPED_LETTER = /\\u00[5-7]/;
  * because the engine's search goes by the first character and a quote stands everywhere: 0.8 against 7 µs for 18 KB.
  */
 function mayHoldTag(text: string): boolean {
-  return text.includes(TYPE_KEY) || ESCAPED_LETTER.test(text);
+  return text.includes(TYPE_KEY) || (text.includes("\\") && ESCAPED_LETTER.test(text));
 }
 
 type Reviver = (decoder: Decoder, value: unknown) => unknown;

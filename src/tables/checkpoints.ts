@@ -15,7 +15,7 @@ import { CheckpointVersionConflictError } from "../errors.js";
 import { cycleState, nodeResults, pendingNodes } from "../shapes.js";
 import { extendedCodeOf, SQLITE } from "../sqlite-errors.js";
 import type { Checkpoint, CheckpointSource } from "../types.js";
-import { ColumnReader } from "./columns.js";
+import { ColumnReader, setIfPresent } from "./columns.js";
 
 const COLUMNS =
   "id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at";
@@ -127,18 +127,9 @@ export function toCheckpoint(row: Row): Checkpoint {
     nodeResults: column.structured(row, "node_results", nodeResults),
     pendingNodes: column.optionalStructured(row, "pending_nodes", pendingNodes) ?? [],
   };
-  const parentId = column.optionalText(row, "parent_id");
-  if (parentId !== undefined) {
-    checkpoint.parentId = parentId;
-  }
-  const nodeId = column.optionalText(row, "node_id");
-  if (nodeId !== undefined) {
-    checkpoint.nodeId = nodeId;
-  }
-  const cycle = column.optionalStructured(row, "cycle_state", cycleState);
-  if (cycle !== undefined) {
-    checkpoint.cycleState = cycle;
-  }
+  setIfPresent(checkpoint, "parentId", column.optionalText(row, "parent_id"));
+  setIfPresent(checkpoint, "nodeId", column.optionalText(row, "node_id"));
+  setIfPresent(checkpoint, "cycleState", column.optionalStructured(row, "cycle_state", cycleState));
   return checkpoint;
 }
 

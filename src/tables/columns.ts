@@ -87,3 +87,10 @@ export class ColumnReader {
     );
   }
 }
+
+/** An absent optional value is no property at all, not one that is `undefined`. */
+export function setIfPresent<T, Key extends keyof T>(target: T, key: Key, value: T[Key] | undefined): void {
+  if (value !== undefined) {
+    target[key] = value;
+  }
+}

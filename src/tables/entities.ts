@@ -15,7 +15,7 @@ import {
 import type { Connection, Row, Statements } from "../connection.js";
 import { embedding, record, relationships } from "../shapes.js";
 import type { Entity } from "../types.js";
-import { ColumnReader } from "./columns.js";
+import { ColumnReader, setIfPresent } from "./columns.js";
 import { type EncodedEmbedding, encodeEmbedding, type VectorFilter } from "./vectors.js";
 
 const COLUMNS =
@@ -180,14 +180,8 @@ export function toEntity(row: Row): Entity {
     createdAt: column.integer(row, "created_at"),
     updatedAt: column.integer(row, "updated_at"),
   };
-  const workspaceId = column.optionalText(row, "workspace_id");
-  if (workspaceId !== undefined) {
-    entity.workspaceId = workspaceId;
-  }
-  const vector = column.optionalStructured(row, "embedding", embedding);
-  if (vector !== undefined) {
-    entity.embedding = vector;
-  }
+  setIfPresent(entity, "workspaceId", column.optionalText(row, "workspace_id"));
+  setIfPresent(entity, "embedding", column.optionalStructured(row, "embedding", embedding));
   return entity;
 }
 

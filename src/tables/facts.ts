@@ -12,7 +12,7 @@ import {
 import type { Connection, Row, Statements } from "../connection.js";
 import { embedding } from "../shapes.js";
 import type { Fact } from "../types.js";
-import { ColumnReader } from "./columns.js";
+import { ColumnReader, setIfPresent } from "./columns.js";
 import { LARGEST_CLOCK_ERROR } from "./entities.js";
 import { type EncodedEmbedding, encodeEmbedding, type VectorFilter } from "./vectors.js";
 
@@ -108,18 +108,9 @@ export function toFact(row: Row): Fact {
     confidence: column.real(row, "confidence"),
     createdAt: column.integer(row, "created_at"),
   };
-  const workspaceId = column.optionalText(row, "workspace_id");
-  if (workspaceId !== undefined) {
-    fact.workspaceId = workspaceId;
-  }
-  const sourceSessionId = column.optionalText(row, "source_session_id");
-  if (sourceSessionId !== undefined) {
-    fact.sourceSessionId = sourceSessionId;
-  }
-  const vector = column.optionalStructured(row, "embedding", embedding);
-  if (vector !== undefined) {
-    fact.embedding = vector;
-  }
+  setIfPresent(fact, "workspaceId", column.optionalText(row, "workspace_id"));
+  setIfPresent(fact, "sourceSessionId", column.optionalText(row, "source_session_id"));
+  setIfPresent(fact, "embedding", column.optionalStructured(row, "embedding", embedding));
   return fact;
 }
 

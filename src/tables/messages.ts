@@ -13,7 +13,7 @@ import {
 import type { Connection, Row, Statements } from "../connection.js";
 import { toolCalls, toolResults } from "../shapes.js";
 import type { MessageRole, StoredMessage } from "../types.js";
-import { ColumnReader } from "./columns.js";
+import { ColumnReader, setIfPresent } from "./columns.js";
 
 const COLUMNS = "id, session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at";
 
@@ -98,26 +98,11 @@ export function toMessage(row: Row): StoredMessage {
     role: column.oneOf(row, "role", ROLES),
     createdAt: column.integer(row, "created_at"),
   };
-  const content = column.optionalText(row, "content");
-  if (content !== undefined) {
-    message.content = content;
-  }
-  const calls = column.optionalStructured(row, "tool_calls", toolCalls);
-  if (calls !== undefined) {
-    message.toolCalls = calls;
-  }
-  const results = column.optionalStructured(row, "tool_results", toolResults);
-  if (results !== undefined) {
-    message.toolResults = results;
-  }
-  const tokensIn = column.optionalInteger(row, "tokens_in");
-  if (tokensIn !== undefined) {
-    message.tokensIn = tokensIn;
-  }
-  const tokensOut = column.optionalInteger(row, "tokens_out");
-  if (tokensOut !== undefined) {
-    message.tokensOut = tokensOut;
-  }
+  setIfPresent(message, "content", column.optionalText(row, "content"));
+  setIfPresent(message, "toolCalls", column.optionalStructured(row, "tool_calls", toolCalls));
+  setIfPresent(message, "toolResults", column.optionalStructured(row, "tool_results", toolResults));
+  setIfPresent(message, "tokensIn", column.optionalInteger(row, "tokens_in"));
+  setIfPresent(message, "tokensOut", column.optionalInteger(row, "tokens_out"));
   return message;
 }
 

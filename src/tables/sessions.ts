@@ -12,7 +12,7 @@ import {
 import type { Connection, Row, Statements } from "../connection.js";
 import { record } from "../shapes.js";
 import type { Session } from "../types.js";
-import { ColumnReader } from "./columns.js";
+import { ColumnReader, setIfPresent } from "./columns.js";
 
 const COLUMNS = "id, workspace_id, title, directory, created_at, updated_at, metadata";
 
@@ -128,18 +128,9 @@ export function toSession(row: Row): Session {
     createdAt: column.integer(row, "created_at"),
     updatedAt: column.integer(row, "updated_at"),
   };
-  const title = column.optionalText(row, "title");
-  if (title !== undefined) {
-    session.title = title;
-  }
-  const workspaceId = column.optionalText(row, "workspace_id");
-  if (workspaceId !== undefined) {
-    session.workspaceId = workspaceId;
-  }
-  const metadata = column.optionalStructured(row, "metadata", record);
-  if (metadata !== undefined) {
-    session.metadata = metadata;
-  }
+  setIfPresent(session, "title", column.optionalText(row, "title"));
+  setIfPresent(session, "workspaceId", column.optionalText(row, "workspace_id"));
+  setIfPresent(session, "metadata", column.optionalStructured(row, "metadata", record));
   return session;
 }
 
