@@ -55,6 +55,9 @@ export interface StoreSettings {
 /** What SQLite's own busy timeout can hold, almost 25 days. */
 const LONGEST_BUSY_TIMEOUT = 2_147_483_647;
 
+/** What a Date can hold, in milliseconds before and after the epoch. */
+const LATEST_TIME = 8_640_000_000_000_000;
+
 /** Options that say how a file is opened: a host's Database is open already, with settings of its own. */
 const FILE_OPTIONS = ["synchronous", "readonly"] as const;
 
@@ -129,7 +132,7 @@ function clock(value: unknown): () => number {
   }
   return () => {
     const now: unknown = value();
-    if (typeof now !== "number" || !Number.isSafeInteger(Math.trunc(now))) {
+    if (typeof now !== "number" || !(Math.abs(now) <= LATEST_TIME)) {
       throw mustBe("options.clock", "a function that returns milliseconds", now);
     }
     return Math.trunc(now);

@@ -44,9 +44,13 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   const isPlain = prototype === Object.prototype || prototype === null;
+  return (isPlain || Object.prototype.toString.call(value) === "[object Object]") && !hasToJSON(value);
+}
+
+/** It would come back as something else. */
+function hasToJSON(value: unknown): boolean {
   return (
-    (isPlain || Object.prototype.toString.call(value) === "[object Object]") &&
-    !("toJSON" in value && typeof value.toJSON === "function")
+    typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function"
   );
 }
 
@@ -58,7 +62,10 @@ const finiteNumber: FindFault = (value) =>
 const nonNegativeInteger: FindFault = (value) =>
   Number.isSafeInteger(value) && Number(value) >= 0 ? undefined : fault("a non-negative integer", value);
 
-const anyRecord: FindFault = (value) => (isRecord(value) ? undefined : fault("an object", value));
+const anyRecord: FindFault = (value) =>
+  isRecord(value)
+    ? undefined
+    : fault(hasToJSON(value) ? "an object without a toJSON method" : "an object", value);
 
 const nodeStatus: FindFault = (value) =>
   NODE_STATUSES.includes(value)

@@ -17,7 +17,7 @@ import {
 } from "./options.js";
 import { Database } from "./runtime.js";
 import { bootstrapSchema } from "./schema/bootstrap.js";
-import { fillTemporaryVectors, hasVectors } from "./schema/vectors.js";
+import { dropTemporaryVectors, fillTemporaryVectors, hasVectors } from "./schema/vectors.js";
 import { toStoreError } from "./sqlite-errors.js";
 import { CheckpointsTable, encodeCheckpoint, encodeCheckpointPage } from "./tables/checkpoints.js";
 import {
@@ -55,7 +55,7 @@ import type {
   SessionUpdates,
   StoredMessage,
 } from "./types.js";
-import { type MissingUnit, VectorIndex } from "./vectors/vector-index.js";
+import { type MissingUnit, UnsettledError, VectorIndex } from "./vectors/vector-index.js";
 
 /**
  * Keeps the sessions, messages and checkpoints of agent runs, and agents' memory, in one SQLite file.
@@ -66,7 +66,8 @@ import { type MissingUnit, VectorIndex } from "./vectors/vector-index.js";
  *
  * Besides the errors each method names, all can reject with InvalidArgumentError (nothing was done),
  * StoreClosedError, StoreBusyError (another connection held the lock for longer than `busyTimeout`), StorageError
- * and CheckpointCorruptionError; every write with StoreReadonlyError, DiskFullError, OutcomeUnknownError and
+ * and CheckpointCorruptionError; every write of structured values with SerializationError (a cycle, or too deep); every
+ * write with StoreReadonlyError, DiskFullError, OutcomeUnknownError and
  * HostTransactionError.
  *
  * @example
@@ -98,6 +99,7 @@ export class SqliteCheckpointStore implements MemoryStore {
    * @throws {StoreOpenError} where the file cannot be opened, is not a database, is of a newer schema, or has tables of
    *   our names that are not ours. Nothing was changed.
    * @throws {StoreBusyError} where another process kept the file locked for longer than `busyTimeout`.
+   * @throws {HostTransactionError} where the host holds a transaction open and the schema is not in place yet.
    */
   constructor(path: string | BunDatabase = IN_MEMORY, options?: SqliteCheckpointStoreOptions | null) {
     this.#settings = settingsOf(options);
@@ -186,12 +188,13 @@ export class SqliteCheckpointStore implements MemoryStore {
     const row = encodeMessage(sessionId, message);
     return this.#calls.write((now) => {
       const earliest = Math.max(now, this.#clocks.latestIn(row.session_id) + 1);
-      const createdAt = this.#sessions.advanceClock(row.session_id, earliest);
+      const createdAt = this.#sessions.touch(row.session_id, earliest);
       if (createdAt === undefined) {
         throw new SessionNotFoundError(row.session_id);
       }
+      const stored = this.#messages.insert(row, createdAt);
       this.#clocks.advance(row.session_id, createdAt);
-      return this.#messages.insert(row, createdAt);
+      return stored;
     });
   }
 
@@ -403,27 +406,50 @@ export class SqliteCheckpointStore implements MemoryStore {
   }
 
   async #search<T>(query: VectorQuery, map: (row: Row) => T): Promise<T[]> {
-    const rows = await this.#calls.readInSteps(() => this.#indexForSearch().search(query));
+    const rows = await this.#calls.readInSteps(() => this.#searchVectors(query));
     return rows.map(map);
   }
 
+  async #searchVectors(query: VectorQuery): Promise<Row[]> {
+    try {
+      return await this.#indexForSearch().search(query);
+    } catch (error) {
+      if (!(error instanceof UnsettledError)) {
+        throw error;
+      }
+      return this.#indexThatHoldsNothing().search(query);
+    }
+  }
+
   #indexForSearch(): VectorIndex {
-    const isInTransaction = this.#connection.isInTransaction;
-    if (this.#vectorIndex !== undefined && !isInTransaction) {
+    if (this.#connection.isInTransaction) {
+      return this.#indexThatHoldsNothing();
+    }
+    if (this.#vectorIndex !== undefined) {
       return this.#vectorIndex;
     }
-    const isInFile = hasVectors(this.#connection);
-    if (!isInFile) {
+    if (!hasVectors(this.#connection)) {
       fillTemporaryVectors(this.#connection);
+      return this.#indexThatHoldsNothing();
     }
-    if (!isInFile || isInTransaction) {
-      // What a host's open transaction shows may be rolled back: nothing of it may stay in memory, or be written.
-      return new VectorIndex(this.#vectors(), 0, () => {});
-    }
-    this.#vectorIndex = new VectorIndex(this.#vectors(), this.#settings.vectorMemory, (units) => {
-      this.#keepUnits(units).catch(() => {}); // Nothing is lost: it will be read from JSON again.
+    dropTemporaryVectors(this.#connection);
+    this.#vectorIndex = new VectorIndex(this.#vectors(), {
+      memoryLimit: this.#settings.vectorMemory,
+      keepUnits: (units) => {
+        this.#keepUnits(units).catch(() => {}); // Nothing is lost: it will be read from JSON again.
+      },
+      isUnsettled: () => this.#connection.isInTransaction,
     });
     return this.#vectorIndex;
+  }
+
+  /** What a host's open transaction shows may be rolled back: nothing of it may stay in memory, or be written. */
+  #indexThatHoldsNothing(): VectorIndex {
+    return new VectorIndex(this.#vectors(), {
+      memoryLimit: 0,
+      keepUnits: () => {},
+      isUnsettled: () => false,
+    });
   }
 
   async #keepUnits(units: readonly MissingUnit[]): Promise<void> {

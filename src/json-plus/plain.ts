@@ -1,6 +1,6 @@
 /**
- * Tells values that `JSON.stringify` alone can write: a third of its own time, against the same again for the walk that
- * encodes.
+ * Finds values that `JSON.stringify` can write as they are. The look costs a third of what `JSON.stringify` takes; the
+ * encoder's walk costs as much as `JSON.stringify` itself.
  */
 import { TYPE_KEY } from "./tags.js";
 

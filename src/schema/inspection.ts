@@ -51,7 +51,7 @@ export function inspect(connection: Connection): number {
 
 function refuseOther(connection: Connection, expected: SchemaObject, found: Row): void {
   const isOurs = found.type === expected.type && found.table_name === expected.table;
-  const definition = isOurs ? definitionOf(connection, expected) : `a ${String(found.type)}`;
+  const definition = isOurs ? definitionOf(connection, expected) : otherKind(found);
   if (definition !== expected.definition) {
     throw new StoreOpenError(
       connection.path,
@@ -59,6 +59,10 @@ function refuseOther(connection: Connection, expected: SchemaObject, found: Row)
         "Nothing was changed: use a file of its own for the store.",
     );
   }
+}
+
+function otherKind(found: Row): string {
+  return found.type === "index" ? `an index on ${String(found.table_name)}` : `a ${String(found.type)}`;
 }
 
 function recordedVersion(connection: Connection, isRecorded: boolean): number {

@@ -2,6 +2,7 @@
 import type { Connection } from "../connection.js";
 
 const VECTORS_TABLE = "checkpoint_sqlite_vectors";
+const DELETIONS_TABLE = "checkpoint_sqlite_vector_deletions";
 
 const SELECT_VECTOR_OBJECTS = `
   SELECT name
@@ -18,30 +19,31 @@ const DELETIONS_KEPT = 1_000;
  * A revision is never used again: what is new to a store is above the last one it has seen, and what is gone stands in
  * the deletions above the last one it has seen.
  */
-export const VECTORS: readonly string[] = [
-  `
-    CREATE TABLE checkpoint_sqlite_vectors (
-      revision INTEGER PRIMARY KEY AUTOINCREMENT,
-      owner TEXT NOT NULL,
-      id TEXT NOT NULL,
-      session_id TEXT,
-      workspace_id TEXT,
-      unit BLOB,
-      UNIQUE (owner, id)
-    )`,
-  `
-    CREATE INDEX checkpoint_sqlite_vectors_session
-    ON checkpoint_sqlite_vectors (owner, session_id, workspace_id)`,
-  `
-    CREATE INDEX checkpoint_sqlite_vectors_workspace
-    ON checkpoint_sqlite_vectors (owner, workspace_id)`,
-  `
-    CREATE TABLE checkpoint_sqlite_vector_deletions (
-      sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-      revision INTEGER NOT NULL
-    )`,
-  `
-    CREATE TRIGGER checkpoint_sqlite_vector_deleted
+const CREATE_VECTORS = `
+  CREATE TABLE IF NOT EXISTS checkpoint_sqlite_vectors (
+    revision INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    id TEXT NOT NULL,
+    session_id TEXT,
+    workspace_id TEXT,
+    unit BLOB,
+    UNIQUE (owner, id)
+  )`;
+
+const CREATE_DELETIONS = `
+  CREATE TABLE IF NOT EXISTS checkpoint_sqlite_vector_deletions (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    revision INTEGER NOT NULL
+  )`;
+
+const CREATE_INDEXES = [
+  "CREATE INDEX IF NOT EXISTS checkpoint_sqlite_vectors_session ON checkpoint_sqlite_vectors (owner, session_id, workspace_id)",
+  "CREATE INDEX IF NOT EXISTS checkpoint_sqlite_vectors_workspace ON checkpoint_sqlite_vectors (owner, workspace_id)",
+];
+
+const LOG_DELETION: Trigger = {
+  name: "checkpoint_sqlite_vector_deleted",
+  body: `
     AFTER DELETE ON checkpoint_sqlite_vectors
     BEGIN
       INSERT INTO checkpoint_sqlite_vector_deletions (revision)
@@ -49,28 +51,53 @@ export const VECTORS: readonly string[] = [
       DELETE FROM checkpoint_sqlite_vector_deletions
       WHERE sequence <= (SELECT max(sequence) FROM checkpoint_sqlite_vector_deletions) - ${DELETIONS_KEPT};
     END`,
+};
+
+const FILL = [
+  `
+  INSERT INTO checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
+  SELECT 'entity', id, session_id, workspace_id
+  FROM entities
+  WHERE embedding IS NOT NULL
+  ORDER BY rowid`,
+  `
+  INSERT INTO checkpoint_sqlite_vectors (owner, id, workspace_id)
+  SELECT 'fact', id, workspace_id
+  FROM facts
+  WHERE embedding IS NOT NULL
+  ORDER BY rowid`,
+];
+
+interface Trigger {
+  name: string;
+  body: string;
+}
+
+const TRIGGERS: readonly Trigger[] = [
+  LOG_DELETION,
   ...triggersOf("entity", "entities", "session_id"),
   ...triggersOf("fact", "facts", null),
-  `
-    INSERT INTO checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
-    SELECT 'entity', id, session_id, workspace_id
-    FROM entities
-    WHERE embedding IS NOT NULL
-    ORDER BY rowid`,
-  `
-    INSERT INTO checkpoint_sqlite_vectors (owner, id, workspace_id)
-    SELECT 'fact', id, workspace_id
-    FROM facts
-    WHERE embedding IS NOT NULL
-    ORDER BY rowid`,
 ];
+
+/** What makes them in a file that has none. */
+export const VECTORS: readonly string[] = [
+  CREATE_VECTORS,
+  CREATE_DELETIONS,
+  ...CREATE_INDEXES,
+  ...TRIGGERS.map(createTrigger),
+  ...FILL,
+];
+
+function createTrigger({ name, body }: Trigger): string {
+  return `CREATE TRIGGER ${name}${body}`;
+}
 
 /** @param sessionColumn What of the owner's rows a search can be limited to, besides the workspace. */
 function triggersOf(
   owner: "entity" | "fact",
   table: "entities" | "facts",
   sessionColumn: "session_id" | null,
-): string[] {
+): Trigger[] {
   const forget = (id: string) => `
       DELETE FROM checkpoint_sqlite_vectors
       WHERE owner = '${owner}'
@@ -82,49 +109,60 @@ function triggersOf(
   const columns = ["id", "workspace_id", "embedding", ...(sessionColumn === null ? [] : [sessionColumn])];
   const isChanged = columns.map((column) => `NEW.${column} IS NOT OLD.${column}`).join(" OR ");
   return [
-    // INSERT OR REPLACE runs no trigger for the row that it replaces.
-    `
-    CREATE TRIGGER checkpoint_sqlite_${owner}_inserted
+    {
+      name: `checkpoint_sqlite_${owner}_inserted`,
+      // INSERT OR REPLACE runs no trigger for the row that it replaces.
+      body: `
     AFTER INSERT ON ${table}
     BEGIN${forget("NEW.id")}${remember}
     END`,
-    `
-    CREATE TRIGGER checkpoint_sqlite_${owner}_updated
+    },
+    {
+      name: `checkpoint_sqlite_${owner}_updated`,
+      body: `
     AFTER UPDATE ON ${table}
     WHEN ${isChanged}
     BEGIN${forget("OLD.id")}${remember}
     END`,
-    `
-    CREATE TRIGGER checkpoint_sqlite_${owner}_deleted
+    },
+    {
+      name: `checkpoint_sqlite_${owner}_deleted`,
+      body: `
     AFTER DELETE ON ${table}
     BEGIN${forget("OLD.id")}
     END`,
+    },
   ];
 }
 
 /** Rebuilding a table, as tools do to change it, drops the triggers on it without a word. */
 export function hasWholeVectors(connection: Connection): boolean {
   const names = connection.once(SELECT_VECTOR_OBJECTS).map((row) => row.name);
-  return vectorObjects().every(({ name }) => names.includes(name));
+  return [VECTORS_TABLE, DELETIONS_TABLE, ...TRIGGERS.map(({ name }) => name)].every((name) =>
+    names.includes(name),
+  );
 }
 
-/** The JSON in `embedding` is what counts: the rest can be made from it again. */
+/**
+ * The JSON in `embedding` is what counts: the rest can be made from it again. The tables stay, and with them the numbers
+ * that were given out: other stores know the vectors by their revisions.
+ */
 export function remakeVectors(connection: Connection): void {
-  const present = connection.once(SELECT_VECTOR_OBJECTS).map((row) => row.name);
-  for (const { type, name } of vectorObjects().filter((object) => present.includes(object.name))) {
-    connection.once(`DROP ${type} IF EXISTS ${name}`);
+  for (const { name } of TRIGGERS) {
+    connection.once(`DROP TRIGGER IF EXISTS ${name}`);
   }
-  for (const statement of VECTORS) {
+  for (const statement of [
+    CREATE_VECTORS,
+    CREATE_DELETIONS,
+    ...CREATE_INDEXES,
+    createTrigger(LOG_DELETION),
+  ]) {
     connection.once(statement);
   }
-}
-
-/** As the statements above name them; an index goes with its table. */
-function vectorObjects(): { type: "TABLE" | "TRIGGER"; name: string }[] {
-  return VECTORS.flatMap((sql) => {
-    const [, type, name] = /CREATE (TABLE|TRIGGER) (\w+)/.exec(sql) ?? [];
-    return (type === "TABLE" || type === "TRIGGER") && name !== undefined ? [{ type, name }] : [];
-  });
+  connection.once("DELETE FROM checkpoint_sqlite_vectors");
+  for (const statement of [...TRIGGERS.slice(1).map(createTrigger), ...FILL]) {
+    connection.once(statement);
+  }
 }
 
 /**
@@ -132,14 +170,19 @@ function vectorObjects(): { type: "TABLE" | "TRIGGER"; name: string }[] {
  * database, and made anew for every search, since no trigger tells of changes.
  */
 export function fillTemporaryVectors(connection: Connection): void {
-  const [createTable = ""] = VECTORS;
-  connection.once(createTable.replace("CREATE TABLE", "CREATE TEMP TABLE IF NOT EXISTS"));
-  connection.once(
-    "CREATE TEMP TABLE IF NOT EXISTS checkpoint_sqlite_vector_deletions (sequence INTEGER PRIMARY KEY, revision INTEGER)",
-  );
+  for (const create of [CREATE_VECTORS, CREATE_DELETIONS]) {
+    connection.once(create.replace("CREATE TABLE", "CREATE TEMP TABLE"));
+  }
   connection.once("DELETE FROM temp.checkpoint_sqlite_vectors");
-  for (const fill of VECTORS.slice(-2)) {
+  for (const fill of FILL) {
     connection.once(fill);
+  }
+}
+
+/** Once another process has brought the file up to date: by the same name the temporary tables would hide its own. */
+export function dropTemporaryVectors(connection: Connection): void {
+  for (const table of [VECTORS_TABLE, DELETIONS_TABLE]) {
+    connection.once(`DROP TABLE IF EXISTS temp.${table}`);
   }
 }
 

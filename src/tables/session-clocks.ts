@@ -1,19 +1,18 @@
 /**
  * The latest time in each session: within a session no message or checkpoint is earlier than what was there before it,
- * whatever the machine's clock does.
+ * whatever the machine's clock does. A message gets a time of its own, above all before it, so that paging by time loses
+ * none, and none is at or below the time of a checkpoint that was saved before it.
  */
 import type { Connection, Statements } from "../connection.js";
 import { ColumnReader } from "./columns.js";
 
 export const SESSION_CLOCKS_SQL = {
-  // `sessions.updated_at` does not tell it: 0.2.3 sets it to the machine's time, which may be behind.
+  // `sessions.updated_at` does not tell it: saving a checkpoint does not move it, and 0.2.3 sets it to the machine's time,
+  // which may be behind.
   latest: `
     SELECT
-      ?1 AS id,
-      max(
-        coalesce((SELECT max(created_at) FROM messages WHERE session_id = ?1), 0),
-        coalesce((SELECT max(created_at) FROM checkpoints WHERE session_id = ?1), 0)
-      ) AS created_at`,
+      (SELECT max(created_at) FROM messages WHERE session_id = ?1) AS message,
+      (SELECT max(created_at) FROM checkpoints WHERE session_id = ?1) AS checkpoint`,
 
   // Another number whenever another connection has committed something.
   dataVersion: "PRAGMA data_version",
@@ -22,7 +21,8 @@ export const SESSION_CLOCKS_SQL = {
 /** How many sessions' times are remembered. */
 const CAPACITY = 1_000;
 
-const column = new ColumnReader("sessions");
+const messages = new ColumnReader("messages");
+const checkpoints = new ColumnReader("checkpoints");
 
 /**
  * Remembers what it found or was told, because looking takes two searches of an index, a third of the time of a small
@@ -49,7 +49,7 @@ export class SessionClocks {
     if (known !== undefined) {
       return known;
     }
-    const latest = column.integer(this.#statements.latest.get(sessionId) ?? {}, "created_at");
+    const latest = this.#lookFor(sessionId);
     this.advance(sessionId, latest);
     return latest;
   }
@@ -63,6 +63,15 @@ export class SessionClocks {
       this.#latest.clear();
     }
     this.#latest.set(sessionId, latest);
+  }
+
+  #lookFor(sessionId: string): number {
+    const row = this.#statements.latest.get(sessionId);
+    const id = `of the latest in session ${sessionId}`;
+    return Math.max(
+      messages.optionalInteger({ id, created_at: row?.message ?? null }, "created_at") ?? 0,
+      checkpoints.optionalInteger({ id, created_at: row?.checkpoint ?? null }, "created_at") ?? 0,
+    );
   }
 
   #forgetWhatOthersChanged(): void {

@@ -55,9 +55,8 @@ export const SESSIONS_SQL = {
       updated_at = max(?9, updated_at + 1)
     WHERE id = ?1`,
 
-  // A message gets a time of its own, above that of everything in the session before it, so that paging by time loses
-  // none, and none is at or below the time of a checkpoint that was saved before it.
-  advanceClock: `
+  // A message's time is also above the session's own.
+  touch: `
     UPDATE sessions
     SET updated_at = max(?2, updated_at + 1)
     WHERE id = ?1
@@ -199,8 +198,8 @@ export class SessionsTable {
   }
 
   /** Moves `updated_at` to a time or beyond, and returns it. `undefined`: no such session. */
-  advanceClock(id: string, earliest: number): number | undefined {
-    const row = this.#statements.advanceClock.get(id, earliest);
+  touch(id: string, earliest: number): number | undefined {
+    const row = this.#statements.touch.get(id, earliest);
     return row === null ? undefined : column.integer(row, "updated_at");
   }
 

@@ -5,8 +5,8 @@
  * can be among the results is then scored exactly from the embeddings themselves. What anybody changes in the file is
  * seen by its revisions; see schema/vectors.ts.
  *
- * Limits: loading and reading yield to the event loop after every page, scoring what is in memory does not. Vectors
- * beyond the memory limit are read from the file at every search.
+ * Limits: loading and reading vectors yield to the event loop after every page; scoring what is in memory, and listing
+ * what passes a filter, do not. Vectors beyond the memory limit are read from the file at every search.
  */
 import type { Row } from "../connection.js";
 import { cosine, dotAt, unitOf } from "../cosine.js";
@@ -29,6 +29,17 @@ export interface MissingUnit {
 /** Takes what is worth writing to the file, so that it need not be read from JSON again. */
 export type KeepUnits = (units: readonly MissingUnit[]) => void;
 
+export interface VectorIndexSettings {
+  /** In bytes. */
+  memoryLimit: number;
+  keepUnits: KeepUnits;
+  /** Whether what the file shows may yet be rolled back, so that nothing of it may be held. */
+  isUnsettled: () => boolean;
+}
+
+/** The file became unsettled during a search that yielded to other work: to be searched again without holding anything. */
+export class UnsettledError extends Error {}
+
 interface Match extends VectorSubject {
   similarity: number;
 }
@@ -46,6 +57,7 @@ export class VectorIndex {
   readonly #table: VectorsTable;
   readonly #memoryLimit: number;
   readonly #keepUnits: KeepUnits;
+  readonly #isUnsettled: () => boolean;
   #groups: VectorGroup[] = [];
   /** Embeddings that cannot be read fail the searches that they would be part of, not those they would not. */
   readonly #unreadable = new Map<number, { owner: VectorOwner; error: CheckpointCorruptionError }>();
@@ -56,11 +68,11 @@ export class VectorIndex {
   #loadedThrough = 0;
   #lastDeletion = 0;
 
-  /** @param memoryLimit In bytes. */
-  constructor(table: VectorsTable, memoryLimit: number, keepUnits: KeepUnits) {
+  constructor(table: VectorsTable, settings: VectorIndexSettings) {
     this.#table = table;
-    this.#memoryLimit = memoryLimit;
-    this.#keepUnits = keepUnits;
+    this.#memoryLimit = settings.memoryLimit;
+    this.#keepUnits = settings.keepUnits;
+    this.#isUnsettled = settings.isUnsettled;
   }
 
   /** Rows of the owner's table, best first, among equals the newest first. */
@@ -75,14 +87,21 @@ export class VectorIndex {
       if (matches !== undefined) {
         return matches.map((match) => match.row);
       }
-      await nextTurn();
+      await this.#nextTurn();
+    }
+  }
+
+  async #nextTurn(): Promise<void> {
+    await nextTurn();
+    if (this.#isUnsettled()) {
+      throw new UnsettledError();
     }
   }
 
   async #load(): Promise<void> {
     while (!this.#loadPage()) {
       this.#handOnMissingUnits();
-      await nextTurn();
+      await this.#nextTurn();
     }
     this.#handOnMissingUnits();
   }
@@ -90,6 +109,9 @@ export class VectorIndex {
   /** Returns whether everything is loaded, or as much as there is room for. */
   #loadPage(): boolean {
     const { newest, lastDeletion } = this.#table.state();
+    if (lastDeletion < this.#lastDeletion) {
+      this.#forgetAll(); // The tables were made anew, and their numbers begin again.
+    }
     if (lastDeletion !== this.#lastDeletion) {
       this.#dropDeleted();
       this.#lastDeletion = lastDeletion;
@@ -99,6 +121,15 @@ export class VectorIndex {
     }
     const page = this.#table.page(this.#loadedThrough, PAGE);
     return !page.every((row) => this.#hold(row)) || page.length < PAGE;
+  }
+
+  #forgetAll(): void {
+    this.#groups = [];
+    this.#unreadable.clear();
+    this.#orphans.clear();
+    this.#filtered.clear();
+    this.#loadedThrough = 0;
+    this.#lastDeletion = 0;
   }
 
   #dropDeleted(): void {
@@ -217,7 +248,7 @@ export class VectorIndex {
 
   /** Those that there was no room for in memory. */
   async #scoreRest(owner: VectorOwner, query: Float64Array, score: Score): Promise<void> {
-    for (let after = this.#loadedThrough; ; await nextTurn()) {
+    for (let after = this.#loadedThrough; ; await this.#nextTurn()) {
       const page = this.#table.page(after, PAGE);
       for (const row of page.filter((each) => each.owner === owner)) {
         this.#scoreRow(row, query, score);
@@ -239,7 +270,7 @@ export class VectorIndex {
       }
       if ((index + 1) % PAGE === 0) {
         this.#handOnMissingUnits();
-        await nextTurn();
+        await this.#nextTurn();
       }
     }
     this.#handOnMissingUnits();
@@ -275,7 +306,7 @@ export class VectorIndex {
       }
       if ((index + 1) % PAGE === 0) {
         best = firstOf(best, query.topK);
-        await nextTurn();
+        await this.#nextTurn();
       }
     }
     return firstOf(best, query.topK);

@@ -39,6 +39,18 @@ afterEach(async () => {
   await folder.remove();
 });
 
+describe("a session's clock", () => {
+  test("stands above what the host itself inserts through the same connection", async () => {
+    const store = new SqliteCheckpointStore(host);
+    const { id } = await store.createSession("./shared");
+    const before = await store.addMessage(id, buildMessage(id));
+    const ahead = before.createdAt + 3_600_000;
+    rowsOf(host, "INSERT INTO messages (session_id, role, created_at) VALUES (?1, 'user', ?2)", id, ahead);
+    expect((await store.addMessage(id, buildMessage(id))).createdAt).toBeGreaterThan(ahead);
+    await store.close();
+  });
+});
+
 describe("the host's settings", () => {
   test("are left as they are, opened, worked with and closed", async () => {
     const before = settingsOf(host);

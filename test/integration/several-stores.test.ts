@@ -22,6 +22,18 @@ beforeEach(async () => {
 
 afterEach(() => folder.remove());
 
+test("the clocks of more sessions than are remembered stand above what is in them", async () => {
+  let now = 2_000_000;
+  await using store = new SqliteCheckpointStore(path, { clock: () => now });
+  const sessions = await Promise.all(Array.from({ length: 1_100 }, () => store.createSession("./many")));
+  const checkpoints = await Promise.all(sessions.map(({ id }) => store.saveCheckpoint(buildCheckpoint(id))));
+  now = 1_000_000;
+  const later = await Promise.all(sessions.map(({ id }) => store.addMessage(id, buildMessage(id))));
+  expect(later.filter((message, index) => message.createdAt <= (checkpoints[index]?.createdAt ?? 0))).toEqual(
+    [],
+  );
+});
+
 describe("two stores on one file in one process", () => {
   let one: SqliteCheckpointStore;
   let other: SqliteCheckpointStore;

@@ -129,6 +129,45 @@ describe("a change by somebody else", () => {
   });
 });
 
+describe("a store that stays open", () => {
+  test("finds what is right after another has made the vectors anew", async () => {
+    await using open = new SqliteCheckpointStore(path);
+    for (let n = 0; n < 10; n++) await open.saveFact(fact(`f${n}`, [1, n]));
+    expect((await contents(open, [0, 1]))[0]).toBe("f9");
+    runOn(
+      path,
+      "DROP TRIGGER checkpoint_sqlite_fact_inserted",
+      "DELETE FROM facts WHERE content IN ('f8', 'f9')",
+    );
+    await withStore((store) => store.saveFact(fact("by the other", [1, 7.5])));
+    await open.saveFact(fact("by this one", [1, 7.25]));
+    expect((await contents(open, [0, 1])).slice(0, 4)).toEqual(["by the other", "by this one", "f7", "f6"]);
+  });
+
+  test("sees a read-only file of 0.2.3 change after another has brought it up to date", async () => {
+    copyFileSync(PUBLISHED, path);
+    await using readonly = new SqliteCheckpointStore(path, { readonly: true });
+    expect(await contents(readonly, [0.5, 0.5, 0, 0])).toHaveLength(1);
+    await withStore((store) => store.saveFact(fact("new", [0.5, 0.5, 0, 0.1])));
+    expect(await contents(readonly, [0.5, 0.5, 0, 0])).toEqual(["example.com is owned by Jo", "new"]);
+  });
+
+  test("holds nothing of a host's transaction that begins during a search and is rolled back", async () => {
+    const host = new Database(path);
+    host.run("PRAGMA foreign_keys = ON");
+    const store = new SqliteCheckpointStore(host);
+    await Promise.all(Array.from({ length: 1_000 }, (_, n) => store.saveFact(fact(`f${n}`, [1, n / 1_000]))));
+    const during = contents(store, [1, 0.5]);
+    host.run("BEGIN");
+    host.run("DELETE FROM facts WHERE content IN ('f499', 'f500', 'f501')");
+    await during;
+    host.run("ROLLBACK");
+    expect((await contents(store, [1, 0.5])).slice(0, 3).toSorted()).toEqual(["f499", "f500", "f501"]);
+    await store.close();
+    host.close();
+  });
+});
+
 describe("the binary form", () => {
   const missingUnits = () =>
     withDatabase(path, (database) =>
