@@ -2,6 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { CheckpointCorruptionError } from "../../src/errors.js";
+import { encode } from "../../src/json-plus/encode.js";
+import { isPlain } from "../../src/json-plus/plain.js";
 import { JsonPlusSerializer } from "../../src/json-plus-serializer.js";
 import { deepEqual } from "../support/deep-equal.js";
 
@@ -215,6 +217,18 @@ describe("every value that the wire format keeps", () => {
     fc.assert(
       fc.property(values, (value) => {
         expect(serializer.serialize(value)).toBe(serializer.serialize(value));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe("a value that is called plain", () => {
+  test("is written by JSON.stringify alone as the encoder would have it written", () => {
+    fc.assert(
+      fc.property(fc.oneof(values, fc.jsonValue(), fc.object()), (value) => {
+        fc.pre(isPlain(value));
+        expect(JSON.stringify(value)).toBe(JSON.stringify(encode(value)));
       }),
       { numRuns: 1_000 },
     );
