@@ -18,7 +18,7 @@ export interface Lane {
   atMost?: number;
 }
 
-/** What ours must reach, in issue 5's point 4. */
+/** What ours is to reach. */
 export type Target =
   /** Ours takes at most so many times the contestant's time. */
   | { kind: "within"; of: ContestantName; times: number }

@@ -1,4 +1,4 @@
-/** Whether ours reaches what issue 5 asks of it. */
+/** Whether ours reaches what it is to reach. */
 import type { MeasuredRow, Target } from "../harness/rounds.js";
 import { median, pairedRatio } from "../harness/statistics.js";
 import { duration, times } from "./figures.js";
