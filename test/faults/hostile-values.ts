@@ -4,10 +4,10 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { linesOf } from "../support/lines.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";
 import type { Report, ReportRow, Scale, Scenario } from "./scenario.js";
 import { type Counts, casesOf } from "./support/cell-fuzz.js";
-import { linesOf } from "./support/lines.js";
 
 const CHILD = join(import.meta.dir, "children", "hostile-values.ts");
 /** Milliseconds without a word. */

@@ -3,6 +3,7 @@
  * beside this file, says `ready`, waits until its input ends, and answers with one line of JSON.
  */
 import { join } from "node:path";
+import { linesOf } from "./lines.js";
 
 /** An account without rights, as the kernel knows it. */
 const NOBODY = "65534";
@@ -85,15 +86,4 @@ function commandOf(script: string, list: readonly string[]): string[] {
 
 function asNobody(command: readonly string[]): string[] {
   return ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...command];
-}
-
-async function* linesOf(output: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of output) {
-    text += decoder.decode(chunk, { stream: true });
-    const lines = text.split("\n");
-    text = lines.pop() ?? "";
-    yield* lines;
-  }
 }
