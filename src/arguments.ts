@@ -5,10 +5,8 @@
  * `undefined` are the same for every optional argument.
  */
 import { InvalidArgumentError, SerializationError } from "./errors.js";
-import { JsonPlusSerializer } from "./json-plus-serializer.js";
+import { type EncodedValue, toEncodedValue, toText } from "./json-plus/text.js";
 import { describe, embedding, type Fault, isRecord, type Shape } from "./shapes.js";
-
-const serializer = new JsonPlusSerializer();
 
 /** A string for a plain TEXT column: SQLite would replace a lone surrogate by U+FFFD, so two keys could become one. */
 export function text(argument: string, value: unknown): string {
@@ -122,16 +120,37 @@ export function required(argument: string, value: unknown): Record<string, unkno
   throw mustBe(argument, "an object", value);
 }
 
-/** A structured value of the given shape in the wire format; `null` where it is absent. */
-export function optionalStructured(argument: string, value: unknown, shape: Shape<unknown>): string | null {
+/** A structured value of the given shape, for a row that is answered with; `null` where it is absent. */
+export function optionalStructured(
+  argument: string,
+  value: unknown,
+  shape: Shape<unknown>,
+): EncodedValue | null {
   return isAbsent(value) ? null : structured(argument, value, shape);
 }
 
+/** A structured value of the given shape, for a row that is answered with. */
+export function structured(argument: string, value: unknown, shape: Shape<unknown>): EncodedValue {
+  return encoded(argument, shaped(argument, value, shape), toEncodedValue);
+}
+
+/** A structured value of the given shape in the wire format; `null` where it is absent. */
+export function optionalStructuredText(
+  argument: string,
+  value: unknown,
+  shape: Shape<unknown>,
+): string | null {
+  return isAbsent(value) ? null : structuredText(argument, value, shape);
+}
+
 /** A structured value of the given shape in the wire format. */
-export function structured(argument: string, value: unknown, shape: Shape<unknown>): string {
-  const accepted = shaped(argument, value, shape);
+export function structuredText(argument: string, value: unknown, shape: Shape<unknown>): string {
+  return encoded(argument, shaped(argument, value, shape), toText);
+}
+
+function encoded<T>(argument: string, value: unknown, encode: (value: unknown) => T): T {
   try {
-    return serializer.serialize(accepted);
+    return encode(value);
   } catch (error) {
     throw error instanceof SerializationError ? error.within(argument) : error;
   }

@@ -1,7 +1,5 @@
-import { SerializationError } from "./errors.js";
 import { decode } from "./json-plus/decode.js";
-import { encode } from "./json-plus/encode.js";
-import { isPlain } from "./json-plus/plain.js";
+import { toText } from "./json-plus/text.js";
 
 /**
  * The wire format of everything structured in the file: JSON, plus tagged objects for what JSON cannot say.
@@ -22,19 +20,7 @@ export class JsonPlusSerializer {
    *   levels, is more than 10,000,000 objects and arrays, cannot be read (a getter or `toJSON` throws), or is itself a function or symbol.
    */
   serialize(value: unknown): string {
-    let text: string | undefined;
-    try {
-      text = JSON.stringify(isPlain(value) ? value : encode(value));
-    } catch (error) {
-      if (error instanceof SerializationError) {
-        throw error;
-      }
-      throw new SerializationError("$", `cannot be written as text: ${String(error)}`, { cause: error });
-    }
-    if (text === undefined) {
-      throw new SerializationError("$", `is a ${typeof value}, which has no wire format`);
-    }
-    return text;
+    return toText(value);
   }
 
   /**

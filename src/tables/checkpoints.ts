@@ -12,6 +12,7 @@ import {
 } from "../arguments.js";
 import type { Connection, Row, Statements } from "../connection.js";
 import { CheckpointVersionConflictError } from "../errors.js";
+import type { EncodedValue } from "../json-plus/text.js";
 import { cycleState, nodeResults, pendingNodes } from "../shapes.js";
 import { extendedCodeOf, SQLITE } from "../sqlite-errors.js";
 import type { Checkpoint, CheckpointSource } from "../types.js";
@@ -76,9 +77,9 @@ export interface NewCheckpointRow {
   version: number;
   step: number;
   node_id: string | null;
-  node_results: string;
-  pending_nodes: string;
-  cycle_state: string | null;
+  node_results: EncodedValue;
+  pending_nodes: EncodedValue;
+  cycle_state: EncodedValue | null;
   source: CheckpointSource;
 }
 
@@ -155,9 +156,9 @@ export class CheckpointsTable {
         checkpoint.version,
         checkpoint.step,
         checkpoint.node_id,
-        checkpoint.node_results,
-        checkpoint.pending_nodes,
-        checkpoint.cycle_state,
+        checkpoint.node_results.text,
+        checkpoint.pending_nodes.text,
+        checkpoint.cycle_state?.text ?? null,
         checkpoint.source,
         createdAt,
       );

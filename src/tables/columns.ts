@@ -3,10 +3,9 @@
  */
 import type { Row } from "../connection.js";
 import { CheckpointCorruptionError } from "../errors.js";
-import { JsonPlusSerializer } from "../json-plus-serializer.js";
+import { decode } from "../json-plus/decode.js";
+import { EncodedValue } from "../json-plus/text.js";
 import { describe, type Shape } from "../shapes.js";
-
-const serializer = new JsonPlusSerializer();
 
 export class ColumnReader {
   constructor(readonly table: string) {}
@@ -52,9 +51,10 @@ export class ColumnReader {
     return found;
   }
 
-  /** A value in the wire format. */
+  /** A value in the wire format, or as it was encoded for a row that is being written. */
   structured<T>(row: Row, column: string, shape: Shape<T>): T {
-    const value = this.#deserialize(row, column);
+    const written = row[column];
+    const value = written instanceof EncodedValue ? written.value : this.#deserialize(row, column);
     if (!shape.accepts(value)) {
       const fault = shape.faultIn(value);
       throw this.#corruption(
@@ -73,7 +73,7 @@ export class ColumnReader {
   #deserialize(row: Row, column: string): unknown {
     const text = this.text(row, column);
     try {
-      return serializer.deserialize(text);
+      return decode(text);
     } catch (error) {
       const reason = error instanceof CheckpointCorruptionError ? error.reason : String(error);
       throw this.#corruption(row, column, reason, { cause: error });

@@ -4,7 +4,7 @@ import {
   clearable,
   limit,
   namedValues,
-  optionalStructured,
+  optionalStructuredText,
   optionalText,
   optionalVector,
   required,
@@ -13,6 +13,7 @@ import {
   vector,
 } from "../arguments.js";
 import type { Connection, Row, Statements } from "../connection.js";
+import type { EncodedValue } from "../json-plus/text.js";
 import { embedding, record, relationships } from "../shapes.js";
 import type { Entity } from "../types.js";
 import { ColumnReader, setIfPresent } from "./columns.js";
@@ -100,8 +101,8 @@ export interface NewEntityRow {
   workspace_id: string | null;
   name: string;
   type: string;
-  attributes: string;
-  relationships: string;
+  attributes: EncodedValue;
+  relationships: EncodedValue;
   embedding: string | null;
 }
 
@@ -145,8 +146,8 @@ export function encodeEntityUpdates(updates: unknown): EncodedEntityUpdates {
   return {
     name: optionalText("updates.name", given.name),
     type: optionalText("updates.type", given.type),
-    attributes: optionalStructured("updates.attributes", given.attributes, record),
-    relationships: optionalStructured("updates.relationships", given.relationships, relationships),
+    attributes: optionalStructuredText("updates.attributes", given.attributes, record),
+    relationships: optionalStructuredText("updates.relationships", given.relationships, relationships),
     workspaceId: clearable(given.workspaceId, (id) => text("updates.workspaceId", id)),
     embedding: clearable(given.embedding, (numbers) => encodeEmbedding(vector("updates.embedding", numbers))),
   };
@@ -200,8 +201,8 @@ export class EntitiesTable {
       entity.workspace_id,
       entity.name,
       entity.type,
-      entity.attributes,
-      entity.relationships,
+      entity.attributes.text,
+      entity.relationships.text,
       entity.embedding,
       now,
       now + LARGEST_CLOCK_ERROR,

@@ -11,6 +11,7 @@ import {
   text,
 } from "../arguments.js";
 import type { Connection, Row, Statements } from "../connection.js";
+import type { EncodedValue } from "../json-plus/text.js";
 import { toolCalls, toolResults } from "../shapes.js";
 import type { MessageRole, StoredMessage } from "../types.js";
 import { ColumnReader, setIfPresent } from "./columns.js";
@@ -58,8 +59,8 @@ export interface NewMessageRow {
   session_id: string;
   role: MessageRole;
   content: string | null;
-  tool_calls: string | null;
-  tool_results: string | null;
+  tool_calls: EncodedValue | null;
+  tool_results: EncodedValue | null;
   tokens_in: number | null;
   tokens_out: number | null;
 }
@@ -118,8 +119,8 @@ export class MessagesTable {
       message.session_id,
       message.role,
       message.content,
-      message.tool_calls,
-      message.tool_results,
+      message.tool_calls?.text ?? null,
+      message.tool_results?.text ?? null,
       message.tokens_in,
       message.tokens_out,
       createdAt,

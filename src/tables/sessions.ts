@@ -6,10 +6,11 @@ import {
   optionalStructured,
   optionalText,
   required,
-  structured,
+  structuredText,
   text,
 } from "../arguments.js";
 import type { Connection, Row, Statements } from "../connection.js";
+import type { EncodedValue } from "../json-plus/text.js";
 import { record } from "../shapes.js";
 import type { Session } from "../types.js";
 import { ColumnReader, setIfPresent } from "./columns.js";
@@ -87,7 +88,7 @@ export interface NewSessionRow {
   directory: string;
   title: string | null;
   workspace_id: string | null;
-  metadata: string | null;
+  metadata: EncodedValue | null;
 }
 
 export interface EncodedSessionUpdates {
@@ -113,7 +114,7 @@ export function encodeSessionUpdates(updates: unknown): EncodedSessionUpdates {
   return {
     title: clearable(given.title, (title) => text("updates.title", title)),
     workspaceId: clearable(given.workspaceId, (id) => text("updates.workspaceId", id)),
-    metadata: clearable(given.metadata, (metadata) => structured("updates.metadata", metadata, record)),
+    metadata: clearable(given.metadata, (metadata) => structuredText("updates.metadata", metadata, record)),
     directory: optionalText("updates.directory", given.directory),
   };
 }
@@ -160,7 +161,7 @@ export class SessionsTable {
       session.title,
       session.directory,
       now,
-      session.metadata,
+      session.metadata?.text ?? null,
     );
     return toSession({ ...session, id, created_at: now, updated_at: now });
   }

@@ -7,10 +7,12 @@ import {
   oneOf,
   optionalNonNegativeInteger,
   optionalStructured,
+  optionalStructuredText,
   optionalText,
   optionalTime,
   required,
   structured,
+  structuredText,
   text,
 } from "../../src/arguments.js";
 import { CheckpointStoreError, InvalidArgumentError, SerializationError } from "../../src/errors.js";
@@ -214,7 +216,7 @@ describe("an optional argument", () => {
     expect(optionalText("title", "")).toBe("");
     expect(optionalNonNegativeInteger("tokensIn", 0)).toBe(0);
     expect(optionalTime("before", 0)).toBe(0);
-    expect(optionalStructured("metadata", {}, record)).toBe("{}");
+    expect(optionalStructuredText("metadata", {}, record)).toBe("{}");
   });
 });
 
@@ -282,26 +284,36 @@ describe("structured values", () => {
   const statuses = ["pending", "running", "completed", "failed", "skipped", "Complete", "Failed", "Skipped"];
 
   test.each(statuses)("a node may be %p", (status) => {
-    expect(structured("nodeResults", { a: { status } }, nodeResults)).toBe(`{"a":{"status":"${status}"}}`);
+    expect(structuredText("nodeResults", { a: { status } }, nodeResults)).toBe(
+      `{"a":{"status":"${status}"}}`,
+    );
   });
 
   test("are handed on in the wire format, with fields the contract does not name", () => {
     const value = [{ name: "n", toolUseId: "t", input: { at: new Date(0) }, model: "m" }];
-    expect(structured("toolCalls", value, toolCalls)).toBe(
+    expect(structuredText("toolCalls", value, toolCalls)).toBe(
       '[{"name":"n","toolUseId":"t","input":{"at":{"__type":"Date","value":"1970-01-01T00:00:00.000Z"}},"model":"m"}]',
     );
   });
 
+  test("are handed on as a read would return them, apart from what was passed", () => {
+    const input = { at: new Date(0), dropped: undefined, list: [1, { deep: "x" }] };
+    const { text, value } = structured("metadata", { input }, record);
+    input.list.push(2);
+    expect(text).toContain('"list":[1,{"deep":"x"}]');
+    expect(value).toEqual({ input: { at: new Date(0), list: [1, { deep: "x" }] } });
+  });
+
   test("may have null where a field is optional", () => {
     const result = { status: "completed", error: null, startedAt: null, completedAt: undefined };
-    expect(structured("nodeResults", { a: result }, nodeResults)).toContain('"status":"completed"');
+    expect(structuredText("nodeResults", { a: result }, nodeResults)).toContain('"status":"completed"');
     expect(
-      structured("toolResults", [{ toolUseId: "t", content: "c", status: null }], toolResults),
+      structuredText("toolResults", [{ toolUseId: "t", content: "c", status: null }], toolResults),
     ).toContain('"content":"c"');
   });
 
   test("may hold lone surrogates, which the wire format keeps", () => {
-    expect(structured("pendingNodes", ["\ud800"], pendingNodes)).toBe('["\\ud800"]');
+    expect(structuredText("pendingNodes", ["\ud800"], pendingNodes)).toBe('["\\ud800"]');
   });
 
   const noRecords: readonly [string, unknown][] = [
@@ -319,17 +331,17 @@ describe("structured values", () => {
   ];
 
   test.each(noRecords)("metadata cannot be %s", (_kind, value) => {
-    expect(refusalOf(() => structured("metadata", value, record)).argument).toBe("metadata");
+    expect(refusalOf(() => structuredText("metadata", value, record)).argument).toBe("metadata");
   });
 
   test("a value that is no record once it is written is refused", () => {
     const value = { toJSON: () => "text" };
-    expect(refusalOf(() => structured("metadata", value, record)).argument).toBe("metadata");
+    expect(refusalOf(() => structuredText("metadata", value, record)).argument).toBe("metadata");
   });
 
   test("a node named __proto__ is checked like any other", () => {
     const results: unknown = JSON.parse('{"__proto__":{"status":"done"}}');
-    expect(refusalOf(() => structured("nodeResults", results, nodeResults)).argument).toBe(
+    expect(refusalOf(() => structuredText("nodeResults", results, nodeResults)).argument).toBe(
       'nodeResults["__proto__"].status',
     );
   });
@@ -337,7 +349,7 @@ describe("structured values", () => {
   test("a cycle is a SerializationError, not an overflow", () => {
     const metadata: Record<string, unknown> = {};
     metadata.self = metadata;
-    expect(thrownBy(() => structured("metadata", metadata, record))).toBeInstanceOf(SerializationError);
+    expect(thrownBy(() => structuredText("metadata", metadata, record))).toBeInstanceOf(SerializationError);
   });
 
   test("a getter that throws, met by a check, is an error of this package", () => {
@@ -346,7 +358,7 @@ describe("structured values", () => {
         throw new Error("not now");
       },
     };
-    expect(thrownBy(() => structured("nodeResults", { a: result }, nodeResults))).toBeInstanceOf(
+    expect(thrownBy(() => structuredText("nodeResults", { a: result }, nodeResults))).toBeInstanceOf(
       CheckpointStoreError,
     );
   });

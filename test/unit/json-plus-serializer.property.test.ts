@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { CheckpointCorruptionError } from "../../src/errors.js";
 import { encode } from "../../src/json-plus/encode.js";
-import { isPlain } from "../../src/json-plus/plain.js";
+import { NOT_PLAIN, plain, plainCopy } from "../../src/json-plus/plain.js";
 import { JsonPlusSerializer } from "../../src/json-plus-serializer.js";
 import { deepEqual } from "../support/deep-equal.js";
 
@@ -114,6 +114,13 @@ const { values } = fc.letrec<{ values: unknown; [kind: string]: unknown }>((tie)
       return withOwn(error, fields);
     }),
 }));
+
+/** Every object and array in a plain value, itself included. */
+function containersIn(value: unknown): object[] {
+  return typeof value === "object" && value !== null
+    ? [value, ...Object.values(value).flatMap(containersIn)]
+    : [];
+}
 
 /** Through JSON once, because fast-check's contain -0, which JSON itself loses. */
 const plainValues = fc
@@ -227,11 +234,38 @@ describe("a value that is called plain", () => {
   test("is written by JSON.stringify alone as the encoder would have it written", () => {
     fc.assert(
       fc.property(fc.oneof(values, fc.jsonValue(), fc.object()), (value) => {
-        fc.pre(isPlain(value));
+        fc.pre(plain(value) !== NOT_PLAIN);
         expect(JSON.stringify(value)).toBe(JSON.stringify(encode(value)));
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  test("is copied as its text is read back, down to the last container", () => {
+    fc.assert(
+      fc.property(fc.oneof(values, fc.jsonValue(), fc.object()), (value) => {
+        const copy = plainCopy(value);
+        expect(copy === NOT_PLAIN).toBe(plain(value) === NOT_PLAIN);
+        fc.pre(copy !== NOT_PLAIN);
+        const text = JSON.stringify(value);
+        expect(JSON.stringify(copy)).toBe(text);
+        expect(deepEqual(copy, JSON.parse(text))).toBe(true);
+        expect(containersIn(value).filter((container) => containersIn(copy).includes(container))).toEqual([]);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("has no key that would reach a prototype, and inherits none", () => {
+    expect(plainCopy(JSON.parse('{"__proto__":{"polluted":true}}'))).toBe(NOT_PLAIN);
+    const prototype = Object.prototype as Record<string, unknown>;
+    prototype.inherited = "by all";
+    try {
+      expect(plainCopy({ own: 1 })).toBe(NOT_PLAIN);
+      expect(serializer.serialize({ own: 1 })).toBe('{"own":1}');
+    } finally {
+      delete prototype.inherited;
+    }
   });
 });
 

@@ -1,0 +1,46 @@
+/** Values to text: plain ones by `JSON.stringify` alone, all others by way of the encoder. */
+import { SerializationError } from "../errors.js";
+import { decode } from "./decode.js";
+import { encode } from "./encode.js";
+import { NOT_PLAIN, plain, plainCopy } from "./plain.js";
+
+/** A value as the file keeps it, and as a read of it would return it: nothing in it is the caller's. */
+export class EncodedValue {
+  constructor(
+    readonly text: string,
+    readonly value: unknown,
+  ) {}
+}
+
+/** @throws {SerializationError} */
+export function toText(value: unknown): string {
+  const found = plain(value);
+  return stringify(found === NOT_PLAIN ? encode(value) : found, value);
+}
+
+/**
+ * Copying a plain value takes half the time of parsing its text.
+ *
+ * @throws {SerializationError}
+ */
+export function toEncodedValue(value: unknown): EncodedValue {
+  const copy = plainCopy(value);
+  if (copy !== NOT_PLAIN) {
+    return new EncodedValue(stringify(copy, value), copy);
+  }
+  const text = stringify(encode(value), value);
+  return new EncodedValue(text, decode(text));
+}
+
+function stringify(encoded: unknown, given: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(encoded);
+  } catch (error) {
+    throw new SerializationError("$", `cannot be written as text: ${String(error)}`, { cause: error });
+  }
+  if (text === undefined) {
+    throw new SerializationError("$", `is a ${typeof given}, which has no wire format`);
+  }
+  return text;
+}
