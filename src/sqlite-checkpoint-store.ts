@@ -9,6 +9,7 @@ import { mustBe, namedValues, optionalText, text } from "./arguments.js";
 import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
 import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
+import { newId } from "./ids.js";
 import {
   refuseFileOptions,
   type SqliteCheckpointStoreOptions,
@@ -133,7 +134,11 @@ export class SqliteCheckpointStore implements MemoryStore {
   /** Begins a session. `createdAt` and `updatedAt` are the same. */
   async createSession(directory: string, options?: SessionOptions): Promise<Session> {
     const session = encodeSession(directory, options);
-    return this.#calls.write((now) => this.#sessions.insert(crypto.randomUUID(), session, now));
+    return this.#calls.write((now) => {
+      const id = newId();
+      this.#clocks.advance(id, 0);
+      return this.#sessions.insert(id, session, now);
+    });
   }
 
   /** `null` for an unknown id. */
@@ -187,11 +192,12 @@ export class SqliteCheckpointStore implements MemoryStore {
   async addMessage(sessionId: string, message: NewMessage): Promise<StoredMessage> {
     const row = encodeMessage(sessionId, message);
     return this.#calls.write((now) => {
-      const earliest = Math.max(now, this.#clocks.latestIn(row.session_id) + 1);
-      const createdAt = this.#sessions.touch(row.session_id, earliest);
-      if (createdAt === undefined) {
+      const updatedAt = this.#sessions.updatedAt(row.session_id);
+      if (updatedAt === undefined) {
         throw new SessionNotFoundError(row.session_id);
       }
+      const createdAt = Math.max(now, updatedAt + 1, this.#clocks.latestIn(row.session_id) + 1);
+      this.#sessions.touch(row.session_id, createdAt);
       const stored = this.#messages.insert(row, createdAt);
       this.#clocks.advance(row.session_id, createdAt);
       return stored;
@@ -220,7 +226,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   async saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint> {
     const row = encodeCheckpoint(checkpoint);
     return this.#calls.write((now) => {
-      const id = crypto.randomUUID();
+      const id = newId();
       const createdAt = Math.max(now, this.#clocks.latestIn(row.session_id));
       const saved =
         this.#settings.versionConflict === "next"
@@ -269,12 +275,16 @@ export class SqliteCheckpointStore implements MemoryStore {
     const id = text("checkpointId", checkpointId);
     const title = optionalText("options.title", namedValues("options", options).title);
     return this.#calls.write((now) => {
-      const forkId = crypto.randomUUID();
-      if (!this.#sessions.insertFork(forkId, id, title, now)) {
+      const origin = this.#checkpoints.origin(id);
+      if (origin === undefined) {
         throw new CheckpointNotFoundError(id);
       }
-      this.#messages.copyToFork(id, forkId);
-      this.#checkpoints.copyToFork(id, crypto.randomUUID(), forkId);
+      const forkId = newId();
+      const createdAt = Math.max(now, origin.savedAt); // And so after every message that it takes along.
+      this.#sessions.insertFork(forkId, { originalId: origin.sessionId, checkpointId: id, title }, createdAt);
+      this.#messages.copyToFork(origin.sessionId, origin.savedAt, forkId); // The session's clock makes it exactly those.
+      this.#checkpoints.copyToFork(id, newId(), forkId, createdAt);
+      this.#clocks.advance(forkId, createdAt);
       return this.#existing(forkId);
     });
   }
@@ -290,7 +300,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   async saveEntity(entity: NewEntity): Promise<Entity> {
     const { row, embedding } = encodeEntity(entity);
     return this.#calls.write((now) => {
-      const saved = this.#entities.insert(crypto.randomUUID(), row, now);
+      const saved = this.#entities.insert(newId(), row, now);
       if (saved === undefined) {
         throw new SessionNotFoundError(row.session_id);
       }
@@ -345,7 +355,7 @@ export class SqliteCheckpointStore implements MemoryStore {
       if (row.source_session_id !== null && !this.#sessions.has(row.source_session_id)) {
         throw new SessionNotFoundError(row.source_session_id);
       }
-      const saved = this.#facts.insert(crypto.randomUUID(), row, now);
+      const saved = this.#facts.insert(newId(), row, now);
       this.#vectors().keep("fact", saved.id, embedding);
       return saved;
     });

@@ -1,4 +1,4 @@
-/** The floor's statements: the plainest ones that write and read the same rows. */
+/** The floor's statements: the plainest that write and read the same rows. */
 export const FLOOR_SQL = {
   begin: "BEGIN IMMEDIATE",
   commit: "COMMIT",
@@ -19,12 +19,31 @@ export const FLOOR_SQL = {
 
   insertCheckpoint: "INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
   checkpoint: "SELECT * FROM checkpoints WHERE id = ?",
-  checkpoints: "SELECT * FROM checkpoints WHERE session_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?",
+  checkpoints: `
+    SELECT *, rowid AS position
+    FROM checkpoints
+    WHERE session_id = ?1
+      AND namespace = ''
+    UNION ALL
+    SELECT *, rowid AS position
+    FROM checkpoints
+    WHERE session_id = ?1
+      AND namespace <> ''
+    ORDER BY created_at DESC, position DESC
+    LIMIT ?2`,
+  checkpointsOfRoot: `
+    SELECT *
+    FROM checkpoints
+    WHERE session_id = ?
+      AND namespace = ''
+    ORDER BY created_at DESC, rowid DESC
+    LIMIT ?`,
   checkpointsOfNamespace: `
     SELECT *
     FROM checkpoints
     WHERE session_id = ?
       AND namespace = ?
+      AND namespace <> ''
     ORDER BY created_at DESC, rowid DESC
     LIMIT ?`,
 

@@ -2,7 +2,10 @@
  * The floor: what the same rows cost through hand-written prepared statements of bun:sqlite, at the same journal mode,
  * synchronous setting, tables, indexes and triggers (our store makes the file), with nothing but JSON in between.
  *
- * Limits: it checks nothing, waits for nobody, keeps only what JSON keeps, and its times can run backwards.
+ * The same rows: ids are UUIDs of version 7, and every message has a time of its own, as in ours. An `updated_at` that is set
+ * to what it was would spare it a page of the log.
+ *
+ * Limits: it checks nothing, waits for nobody, keeps only what JSON keeps, and knows no times but its own.
  */
 import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
 import { SqliteCheckpointStore } from "../../src/index.js";
@@ -50,6 +53,7 @@ class Floor implements StoreSubject {
   readonly #database: Database;
   readonly #sql: Statements;
   #vectors: ResidentVectors | undefined;
+  #lastTime = 0;
 
   constructor(database: Database) {
     this.#database = database;
@@ -57,7 +61,7 @@ class Floor implements StoreSubject {
   }
 
   createSession(directory: string, options: SessionOptions = {}) {
-    const id = crypto.randomUUID();
+    const id = Bun.randomUUIDv7();
     const now = Date.now();
     const { workspaceId = null, title = null, metadata } = options;
     this.#transaction(() =>
@@ -85,7 +89,7 @@ class Floor implements StoreSubject {
   }
 
   addMessage(sessionId: string, message: NewMessage) {
-    const now = Date.now();
+    const now = this.#nextTime();
     const { role, content = null, toolCalls, toolResults, tokensIn = null, tokensOut = null } = message;
     const id = this.#transaction(() => {
       this.#sql.touchSession.run(now, sessionId);
@@ -112,7 +116,7 @@ class Floor implements StoreSubject {
   }
 
   saveCheckpoint(checkpoint: NewCheckpoint) {
-    const id = crypto.randomUUID();
+    const id = Bun.randomUUIDv7();
     const now = Date.now();
     this.#transaction(() =>
       this.#sql.insertCheckpoint.run(
@@ -142,19 +146,15 @@ class Floor implements StoreSubject {
   }
 
   listCheckpoints(sessionId: string, { limit = -1, namespace }: CheckpointPage = {}) {
-    const rows =
-      namespace === undefined
-        ? this.#sql.checkpoints.all(sessionId, limit)
-        : this.#sql.checkpointsOfNamespace.all(sessionId, namespace, limit);
-    return rows.map(toCheckpoint);
+    return this.#checkpointRows(sessionId, limit, namespace).map(toCheckpoint);
   }
 
   fork(checkpointId: string, { title }: ForkOptions = {}) {
-    const id = crypto.randomUUID();
+    const id = Bun.randomUUIDv7();
     this.#transaction(() => {
       this.#sql.forkSession.run(id, title ?? null, Date.now(), checkpointId);
       this.#sql.forkMessages.run(id, checkpointId);
-      this.#sql.forkCheckpoint.run(crypto.randomUUID(), id, Date.now(), checkpointId);
+      this.#sql.forkCheckpoint.run(Bun.randomUUIDv7(), id, Date.now(), checkpointId);
     });
     return { id };
   }
@@ -164,11 +164,27 @@ class Floor implements StoreSubject {
     return this.#vectors.nearest(embedding, topK).map((rowid) => this.#sql.fact.get(rowid));
   }
 
+  #checkpointRows(sessionId: string, limit: number, namespace: string | undefined) {
+    switch (namespace) {
+      case undefined:
+        return this.#sql.checkpoints.all(sessionId, limit);
+      case "":
+        return this.#sql.checkpointsOfRoot.all(sessionId, limit);
+      default:
+        return this.#sql.checkpointsOfNamespace.all(sessionId, namespace, limit);
+    }
+  }
+
   close() {
     for (const statement of Object.values(this.#sql)) {
       statement.finalize();
     }
     this.#database.close(true);
+  }
+
+  #nextTime(): number {
+    this.#lastTime = Math.max(Date.now(), this.#lastTime + 1);
+    return this.#lastTime;
   }
 
   #transaction<T>(write: () => T): T {

@@ -23,9 +23,12 @@ const SELECT_FOREIGN_KEYS = `
   FROM pragma_foreign_key_list(?1)`;
 
 const SELECT_INDEX = `
-  SELECT iif(list."unique", 'UNIQUE ', '') || group_concat(column.name || iif(column."desc", ' DESC', ''), ', ')
+  SELECT
+    iif(list."unique", 'UNIQUE ', '') || group_concat(column.name || iif(column."desc", ' DESC', ''), ', ')
+      || iif(list.partial, substr(made.sql, instr(upper(made.sql), ' WHERE ')), '')
   FROM pragma_index_list(?1) AS list
   JOIN pragma_index_xinfo(list.name) AS column ON column.key
+  JOIN sqlite_schema AS made ON made.name = list.name
   WHERE lower(list.name) = ?2
   GROUP BY list.name`;
 

@@ -41,30 +41,48 @@ export const CHECKPOINTS_SQL = {
     FROM checkpoints
     WHERE id = ?1`,
 
+  // Two indexes merged: one has the checkpoints of the root namespace "", the other all with a name.
   list: `
+    SELECT ${COLUMNS}, rowid AS position
+    FROM checkpoints
+    WHERE session_id = ?1
+      AND namespace = ''
+    UNION ALL
+    SELECT ${COLUMNS}, rowid AS position
+    FROM checkpoints
+    WHERE session_id = ?1
+      AND namespace <> ''
+    ORDER BY created_at DESC, position DESC
+    LIMIT ?2`,
+
+  listOfRoot: `
     SELECT ${COLUMNS}
     FROM checkpoints
     WHERE session_id = ?1
+      AND namespace = ''
     ORDER BY created_at DESC, rowid DESC
     LIMIT ?2`,
 
+  // The last term is what the index is made for; SQLite does not see it in the one before.
   listOfNamespace: `
     SELECT ${COLUMNS}
     FROM checkpoints
     WHERE session_id = ?1
       AND namespace = ?2
+      AND namespace <> ''
     ORDER BY created_at DESC, rowid DESC
     LIMIT ?3`,
 
-  // As the forked session begins: not before the checkpoint, and so not before any message it takes along.
+  origin: `
+    SELECT id, session_id, created_at
+    FROM checkpoints
+    WHERE id = ?1`,
+
   copyToFork: `
     INSERT INTO checkpoints (${COLUMNS})
-    SELECT
-      ?2, fork.id, namespace, checkpoint.id, version, step, node_id, node_results, pending_nodes, cycle_state,
-      'fork', fork.created_at
-    FROM checkpoints AS checkpoint
-    JOIN sessions AS fork ON fork.id = ?3
-    WHERE checkpoint.id = ?1`,
+    SELECT ?2, ?3, namespace, id, version, step, node_id, node_results, pending_nodes, cycle_state, 'fork', ?4
+    FROM checkpoints
+    WHERE id = ?1`,
 };
 
 const SOURCES: readonly CheckpointSource[] = ["input", "loop", "interrupt", "fork"];
@@ -197,14 +215,29 @@ export class CheckpointsTable {
 
   /** Newest saved first. */
   list(sessionId: string, page: EncodedCheckpointPage): Checkpoint[] {
-    const rows =
-      page.namespace === null
-        ? this.#statements.list.all(sessionId, page.limit)
-        : this.#statements.listOfNamespace.all(sessionId, page.namespace, page.limit);
-    return rows.map(toCheckpoint);
+    return this.#rows(sessionId, page).map(toCheckpoint);
   }
 
-  copyToFork(checkpointId: string, copyId: string, forkId: string): void {
-    this.#statements.copyToFork.run(checkpointId, copyId, forkId);
+  #rows(sessionId: string, { namespace, limit: count }: EncodedCheckpointPage): Row[] {
+    switch (namespace) {
+      case null:
+        return this.#statements.list.all(sessionId, count);
+      case "":
+        return this.#statements.listOfRoot.all(sessionId, count);
+      default:
+        return this.#statements.listOfNamespace.all(sessionId, namespace, count);
+    }
+  }
+
+  /** In which session a checkpoint was saved, and when. `undefined`: no such checkpoint. */
+  origin(checkpointId: string): { sessionId: string; savedAt: number } | undefined {
+    const row = this.#statements.origin.get(checkpointId);
+    return row === null
+      ? undefined
+      : { sessionId: column.text(row, "session_id"), savedAt: column.integer(row, "created_at") };
+  }
+
+  copyToFork(checkpointId: string, copyId: string, forkId: string, createdAt: number): void {
+    this.#statements.copyToFork.run(checkpointId, copyId, forkId, createdAt);
   }
 }

@@ -38,15 +38,13 @@ export const MESSAGES_SQL = {
     ORDER BY created_at DESC, id DESC
     LIMIT ?3`,
 
-  // The session's clock makes "was added before the checkpoint was saved" exactly this.
   copyToFork: `
     INSERT INTO messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at)
-    SELECT ?2, role, content, tool_calls, tool_results, tokens_in, tokens_out, messages.created_at
-    FROM checkpoints AS checkpoint
-    JOIN messages ON messages.session_id = checkpoint.session_id
-      AND messages.created_at <= checkpoint.created_at
-    WHERE checkpoint.id = ?1
-    ORDER BY messages.created_at, messages.id`,
+    SELECT ?3, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at
+    FROM messages
+    WHERE session_id = ?1
+      AND created_at <= ?2
+    ORDER BY created_at, id`,
 };
 
 /** Above every time that a row can hold. */
@@ -137,7 +135,8 @@ export class MessagesTable {
     return newestFirst.reverse().map(toMessage);
   }
 
-  copyToFork(checkpointId: string, forkId: string): void {
-    this.#statements.copyToFork.run(checkpointId, forkId);
+  /** Those up to a time, that time included. */
+  copyToFork(originalId: string, upTo: number, forkId: string): void {
+    this.#statements.copyToFork.run(originalId, upTo, forkId);
   }
 }

@@ -154,8 +154,10 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
       for (const [version, namespace] of [
         [3, "a"],
         [1, "b"],
+        [4, ""],
         [2, "a"],
         [1, "a"],
+        [3, ""],
         [7, "b"],
       ] as const) {
         saved.unshift(await store.saveCheckpoint(buildCheckpoint(id, { version, namespace })));
@@ -163,9 +165,13 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
         context.expectSame(await store.getLatestCheckpoint(id), saved[0]);
       }
       context.expectSame(await store.listCheckpoints(id), saved);
-      const ofA = saved.filter((checkpoint) => checkpoint.namespace === "a");
-      context.expectSame(await store.listCheckpoints(id, { namespace: "a" }), ofA);
-      context.expectSame(await store.getLatestCheckpoint(id, "a"), ofA[0]);
+      context.expectSame(await store.listCheckpoints(id, { limit: 3 }), saved.slice(0, 3));
+      for (const namespace of ["a", "b", ""]) {
+        const ofNamespace = saved.filter((checkpoint) => checkpoint.namespace === namespace);
+        context.expectSame(await store.listCheckpoints(id, { namespace }), ofNamespace);
+        context.expectSame(await store.listCheckpoints(id, { namespace, limit: 1 }), [ofNamespace[0]]);
+        context.expectSame(await store.getLatestCheckpoint(id, namespace), ofNamespace[0]);
+      }
     });
   }
 }

@@ -25,7 +25,8 @@ const CALLS: Readonly<Record<string, (store: SqliteCheckpointStore) => Promise<u
   "getMessages, a page before": (store) => store.getMessages(SESSION, { before: 15, limit: 5 }),
   getCheckpoint: (store) => store.getCheckpoint(CHECKPOINT),
   "getLatestCheckpoint in any namespace": (store) => store.getLatestCheckpoint(SESSION),
-  "getLatestCheckpoint in one": (store) => store.getLatestCheckpoint(SESSION, "graph"),
+  "getLatestCheckpoint in the root namespace": (store) => store.getLatestCheckpoint(SESSION, ""),
+  "getLatestCheckpoint in a named one": (store) => store.getLatestCheckpoint(SESSION, "graph"),
   "listCheckpoints, the newest 5": (store) => store.listCheckpoints(SESSION, { limit: 5 }),
   "fork at the tenth of the messages": (store) => store.fork(CHECKPOINT),
 };
@@ -67,7 +68,7 @@ function fill(path: string, size: number): void {
     `INSERT INTO sessions (id, directory, created_at, updated_at) VALUES ('${SESSION}', './d', 1, 1)`,
     `${rows} INSERT INTO messages (session_id, role, created_at) SELECT '${SESSION}', 'user', i FROM n`,
     `${rows} INSERT INTO checkpoints (id, session_id, namespace, version, step, source, node_results, created_at)
-       SELECT 'c' || i, '${SESSION}', 'graph', i, 0, 'loop', '{}', i FROM n`,
+       SELECT 'c' || i, '${SESSION}', iif(i % 2, 'graph', ''), i, 0, 'loop', '{}', i FROM n`,
   );
 }
 

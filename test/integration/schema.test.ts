@@ -192,6 +192,19 @@ describe("a file that has the schema already", () => {
   });
 });
 
+test("a file of an earlier schema version gets what came after it", async () => {
+  await openAndClose();
+  const newest = inspect(schemaOf);
+  for (const name of ["root", "named", "namespace"]) prepare(`DROP INDEX idx_checkpoints_saved_${name}`);
+  prepare("CREATE INDEX idx_sessions_updated ON sessions (updated_at)");
+  prepare("CREATE INDEX idx_checkpoints_saved ON checkpoints (session_id, created_at)");
+  prepare("CREATE INDEX idx_checkpoints_namespace_saved ON checkpoints (session_id, namespace, created_at)");
+  prepare("DELETE FROM checkpoint_sqlite_migrations WHERE version > 3");
+  await openAndClose();
+  expect(inspect(schemaOf)).toEqual(newest);
+  expect(inspect(migrationsOf).map((row) => row.version)).toEqual([1, 2, 3, 4]);
+});
+
 describe("a file of the published 0.2.3", () => {
   test("is taken over with every row as it was", async () => {
     copyFileSync(PUBLISHED, path);
@@ -326,6 +339,14 @@ describe.each(["wal", "delete"])(
       prepare("DROP INDEX idx_checkpoints_version");
       prepare("CREATE INDEX idx_checkpoints_version ON checkpoints (session_id, namespace, version)");
       expect(expectRefusal(mode).message).toContain("idx_checkpoints_version");
+    });
+
+    test("where our index is on other rows than the ones we need", () => {
+      copyFileSync(PUBLISHED, path);
+      prepare(
+        "CREATE INDEX idx_checkpoints_saved_root ON checkpoints (session_id, created_at) WHERE step = 0",
+      );
+      expect(expectRefusal(mode).message).toContain("it is (session_id, created_at WHERE step = 0)");
     });
   },
 );

@@ -4,7 +4,7 @@ export const WAL_HEADER = 32;
 const FRAME_HEADER = 24;
 
 /** How many frames a log holds before it is copied back and begun anew (`wal_autocheckpoint`). */
-export const FRAMES_BEFORE_COPYING_BACK = 1_000;
+export const FRAMES_BEFORE_COPYING_BACK = 2_000;
 
 export class Wal {
   /** Whether each frame of the log's present generation ends a transaction. */
