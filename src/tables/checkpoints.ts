@@ -33,8 +33,8 @@ export const CHECKPOINTS_SQL = {
   nextVersion: `
     SELECT max(version) + 1 AS version
     FROM checkpoints
-    WHERE session_id = ?1
-      AND namespace = ?2`,
+    WHERE session_id = +?1
+      AND namespace = +?2`,
 
   select: `
     SELECT ${COLUMNS}
@@ -45,33 +45,33 @@ export const CHECKPOINTS_SQL = {
   list: `
     SELECT ${COLUMNS}, rowid AS position
     FROM checkpoints
-    WHERE session_id = ?1
+    WHERE session_id = +?1
       AND namespace = ''
     UNION ALL
     SELECT ${COLUMNS}, rowid AS position
     FROM checkpoints
-    WHERE session_id = ?1
+    WHERE session_id = +?1
       AND namespace <> ''
     ORDER BY created_at DESC, position DESC
-    LIMIT ?2`,
+    LIMIT +?2`,
 
   listOfRoot: `
     SELECT ${COLUMNS}
     FROM checkpoints
-    WHERE session_id = ?1
+    WHERE session_id = +?1
       AND namespace = ''
     ORDER BY created_at DESC, rowid DESC
-    LIMIT ?2`,
+    LIMIT +?2`,
 
   // The last term is what the index is made for; SQLite does not see it in the one before.
   listOfNamespace: `
     SELECT ${COLUMNS}
     FROM checkpoints
-    WHERE session_id = ?1
-      AND namespace = ?2
+    WHERE session_id = +?1
+      AND namespace = +?2
       AND namespace <> ''
     ORDER BY created_at DESC, rowid DESC
-    LIMIT ?3`,
+    LIMIT +?3`,
 
   origin: `
     SELECT id, session_id, created_at

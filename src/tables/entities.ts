@@ -35,8 +35,8 @@ export const ENTITIES_SQL = {
       ?8
     FROM sessions AS session
     LEFT JOIN entities AS newest ON newest.rowid = (SELECT max(rowid) FROM entities)
-      AND newest.created_at < ?10
-    WHERE session.id = ?2
+      AND newest.created_at < +?10
+    WHERE session.id = +?2
     RETURNING created_at`,
 
   select: `
@@ -48,31 +48,31 @@ export const ENTITIES_SQL = {
     SELECT ${COLUMNS}
     FROM entities
     ORDER BY rowid DESC
-    LIMIT ?4`,
+    LIMIT +?4`,
 
   listOfSession: `
     SELECT ${COLUMNS}
     FROM entities
-    WHERE session_id = ?1
-      AND (?2 IS NULL OR workspace_id = ?2)
-      AND (?3 IS NULL OR type = ?3)
+    WHERE session_id = +?1
+      AND (?2 IS NULL OR workspace_id = +?2)
+      AND (?3 IS NULL OR type = +?3)
     ORDER BY rowid DESC
-    LIMIT ?4`,
+    LIMIT +?4`,
 
   listOfWorkspace: `
     SELECT ${COLUMNS}
     FROM entities
-    WHERE workspace_id = ?2
-      AND (?3 IS NULL OR type = ?3)
+    WHERE workspace_id = +?2
+      AND (?3 IS NULL OR type = +?3)
     ORDER BY rowid DESC
-    LIMIT ?4`,
+    LIMIT +?4`,
 
   listOfType: `
     SELECT ${COLUMNS}
     FROM entities
-    WHERE type = ?3
+    WHERE type = +?3
     ORDER BY rowid DESC
-    LIMIT ?4`,
+    LIMIT +?4`,
 
   // A flag before each value that can be cleared tells "set to NULL" from "keep".
   update: `

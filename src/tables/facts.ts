@@ -25,7 +25,7 @@ export const FACTS_SQL = {
     INSERT INTO facts (${COLUMNS})
     VALUES (
       ?1, ?2, ?3, ?4, ?5,
-      max(?6, coalesce((SELECT created_at FROM facts WHERE rowid = (SELECT max(rowid) FROM facts) AND created_at < ?8), 0)),
+      max(?6, coalesce((SELECT created_at FROM facts WHERE rowid = (SELECT max(rowid) FROM facts) AND created_at < +?8), 0)),
       ?7
     )
     RETURNING created_at`,
@@ -38,17 +38,17 @@ export const FACTS_SQL = {
   list: `
     SELECT ${COLUMNS}
     FROM facts
-    WHERE (?2 IS NULL OR +confidence >= ?2)
+    WHERE (?2 IS NULL OR +confidence >= +?2)
     ORDER BY rowid DESC
-    LIMIT ?3`,
+    LIMIT +?3`,
 
   listOfWorkspace: `
     SELECT ${COLUMNS}
     FROM facts
-    WHERE workspace_id = ?1
-      AND (?2 IS NULL OR +confidence >= ?2)
+    WHERE workspace_id = +?1
+      AND (?2 IS NULL OR +confidence >= +?2)
     ORDER BY rowid DESC
-    LIMIT ?3`,
+    LIMIT +?3`,
 
   delete: `
     DELETE FROM facts

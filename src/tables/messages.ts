@@ -26,24 +26,24 @@ export const MESSAGES_SQL = {
   list: `
     SELECT ${COLUMNS}
     FROM messages
-    WHERE session_id = ?1
+    WHERE session_id = +?1
     ORDER BY created_at, id`,
 
   // Newest first, because the limit counts from the end of the conversation; the caller turns them round.
   page: `
     SELECT ${COLUMNS}
     FROM messages
-    WHERE session_id = ?1
-      AND created_at < ?2
+    WHERE session_id = +?1
+      AND created_at < +?2
     ORDER BY created_at DESC, id DESC
-    LIMIT ?3`,
+    LIMIT +?3`,
 
   copyToFork: `
     INSERT INTO messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at)
     SELECT ?3, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at
     FROM messages
-    WHERE session_id = ?1
-      AND created_at <= ?2
+    WHERE session_id = +?1
+      AND created_at <= +?2
     ORDER BY created_at, id`,
 };
 

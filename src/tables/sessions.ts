@@ -43,7 +43,7 @@ export const SESSIONS_SQL = {
   listOfWorkspace: `
     SELECT ${COLUMNS}
     FROM sessions
-    WHERE workspace_id = ?1
+    WHERE workspace_id = +?1
     ORDER BY updated_at DESC, rowid`,
 
   // A flag before each value tells "set to NULL" from "keep".

@@ -23,15 +23,15 @@ export const VECTORS_SQL = {
   deletions: `
     SELECT sequence, revision
     FROM checkpoint_sqlite_vector_deletions
-    WHERE sequence > ?1
+    WHERE sequence > +?1
     ORDER BY sequence`,
 
   page: `
     SELECT revision, owner, id, unit
     FROM checkpoint_sqlite_vectors
-    WHERE revision > ?1
+    WHERE revision > +?1
     ORDER BY revision
-    LIMIT ?2`,
+    LIMIT +?2`,
 
   at: `
     SELECT revision, owner, id, unit
@@ -74,7 +74,7 @@ export const VECTORS_SQL = {
       created_at, updated_at, embedding
     FROM checkpoint_sqlite_vectors AS vector
     JOIN entities ON entities.id = vector.id
-    WHERE vector.revision = ?1
+    WHERE vector.revision = +?1
       AND vector.owner = 'entity'`,
 
   factAt: `
@@ -83,7 +83,7 @@ export const VECTORS_SQL = {
       facts.id, facts.workspace_id, content, confidence, source_session_id, created_at, embedding
     FROM checkpoint_sqlite_vectors AS vector
     JOIN facts ON facts.id = vector.id
-    WHERE vector.revision = ?1
+    WHERE vector.revision = +?1
       AND vector.owner = 'fact'`,
 
   setUnit: `
