@@ -1,9 +1,13 @@
 /** What this process takes of memory and file handles, and whether it takes ever more. */
+import { heapStats } from "bun:jsc";
 import { existsSync, readdirSync } from "node:fs";
 
 export interface Sample {
   /** Milliseconds since the start. */
   readonly at: number;
+  /** What JavaScript holds on to, after a garbage collection. */
+  readonly heapMiB: number;
+  /** What the system has given the process: SQLite's memory is in it, and what the allocators keep for later. */
   readonly rssMiB: number;
   /** NaN where the system does not list them. */
   readonly handles: number;
@@ -23,12 +27,13 @@ export function takeSample(startedAt: number): Sample {
   Bun.gc(true);
   return {
     at: performance.now() - startedAt,
+    heapMiB: heapStats().heapSize / 2 ** 20,
     rssMiB: process.memoryUsage.rss() / 2 ** 20,
     handles: existsSync(HANDLES) ? readdirSync(HANDLES).length : Number.NaN,
   };
 }
 
-export function trendOf(samples: readonly Sample[], field: "rssMiB" | "handles"): Trend {
+export function trendOf(samples: readonly Sample[], field: "heapMiB" | "rssMiB" | "handles"): Trend {
   const values = samples.map((sample) => sample[field]);
   const secondHalf = samples.slice(Math.floor(samples.length / 2));
   const begin = secondHalf[0]?.at ?? 0;
