@@ -134,11 +134,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   /** Begins a session. `createdAt` and `updatedAt` are the same. */
   async createSession(directory: string, options?: SessionOptions): Promise<Session> {
     const session = encodeSession(directory, options);
-    return this.#calls.write((now) => {
-      const id = newId();
-      this.#clocks.advance(id, 0);
-      return this.#sessions.insert(id, session, now);
-    });
+    return this.#calls.write((now) => this.#sessions.insert(newId(), session, now));
   }
 
   /** `null` for an unknown id. */
@@ -192,11 +188,11 @@ export class SqliteCheckpointStore implements MemoryStore {
   async addMessage(sessionId: string, message: NewMessage): Promise<StoredMessage> {
     const row = encodeMessage(sessionId, message);
     return this.#calls.write((now) => {
-      const updatedAt = this.#sessions.updatedAt(row.session_id);
-      if (updatedAt === undefined) {
+      const earliest = Math.max(now, this.#clocks.latestIn(row.session_id) + 1);
+      const createdAt = this.#sessions.nextUpdate(row.session_id, earliest);
+      if (createdAt === undefined) {
         throw new SessionNotFoundError(row.session_id);
       }
-      const createdAt = Math.max(now, updatedAt + 1, this.#clocks.latestIn(row.session_id) + 1);
       this.#sessions.touch(row.session_id, createdAt);
       const stored = this.#messages.insert(row, createdAt);
       this.#clocks.advance(row.session_id, createdAt);
@@ -281,10 +277,12 @@ export class SqliteCheckpointStore implements MemoryStore {
       }
       const forkId = newId();
       const createdAt = Math.max(now, origin.savedAt); // And so after every message that it takes along.
-      this.#sessions.insertFork(forkId, { originalId: origin.sessionId, checkpointId: id, title }, createdAt);
+      const from = { originalId: origin.sessionId, checkpointId: id, title };
+      if (!this.#sessions.insertFork(forkId, from, createdAt)) {
+        throw new CheckpointNotFoundError(id); // Left over from a session that was deleted with foreign keys off.
+      }
       this.#messages.copyToFork(origin.sessionId, origin.savedAt, forkId); // The session's clock makes it exactly those.
       this.#checkpoints.copyToFork(id, newId(), forkId, createdAt);
-      this.#clocks.advance(forkId, createdAt);
       return this.#existing(forkId);
     });
   }

@@ -59,7 +59,8 @@ class PlainWalk {
     if (Array.isArray(container)) {
       return prototype === Array.prototype ? this.#takeArray(container, depth + 1) : NOT_PLAIN;
     }
-    return prototype === Object.prototype || prototype === null
+    // What JSON.rawJSON makes has no prototype, and is written as another text than a copy of it would be.
+    return prototype === Object.prototype || (prototype === null && !("rawJSON" in container))
       ? this.#takeRecord(container, depth + 1)
       : NOT_PLAIN;
   }

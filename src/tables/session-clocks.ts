@@ -8,11 +8,11 @@ import { ColumnReader } from "./columns.js";
 
 export const SESSION_CLOCKS_SQL = {
   // `sessions.updated_at` does not tell it: saving a checkpoint does not move it, and 0.2.3 sets it to the machine's time,
-  // which may be behind.
+  // which may be behind. `likelihood`: see CHECKPOINTS_SQL.
   latest: `
     SELECT
       (SELECT max(created_at) FROM messages WHERE session_id = +?1) AS message,
-      (SELECT max(created_at) FROM checkpoints WHERE session_id = +?1 AND namespace = '') AS root,
+      (SELECT max(created_at) FROM checkpoints WHERE session_id = +?1 AND likelihood(namespace = '', 0.9999)) AS root,
       (SELECT max(created_at) FROM checkpoints WHERE session_id = +?1 AND namespace <> '') AS named`,
 
   // Another number whenever another connection has committed something.

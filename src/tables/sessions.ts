@@ -57,8 +57,8 @@ export const SESSIONS_SQL = {
       updated_at = max(?9, updated_at + 1)
     WHERE id = ?1`,
 
-  updatedAt: `
-    SELECT id, updated_at
+  nextUpdate: `
+    SELECT id, max(?2, updated_at + 1) AS updated_at
     FROM sessions
     WHERE id = ?1`,
 
@@ -202,9 +202,9 @@ export class SessionsTable {
     return changes > 0;
   }
 
-  /** `undefined`: no such session. */
-  updatedAt(id: string): number | undefined {
-    const row = this.#statements.updatedAt.get(id);
+  /** A time, or the first one after the session's last update. `undefined`: no such session. */
+  nextUpdate(id: string, earliest: number): number | undefined {
+    const row = this.#statements.nextUpdate.get(id, earliest);
     return row === null ? undefined : column.integer(row, "updated_at");
   }
 
@@ -212,8 +212,9 @@ export class SessionsTable {
     this.#statements.touch.run(id, updatedAt);
   }
 
-  insertFork(id: string, { originalId, checkpointId, title }: Fork, createdAt: number): void {
-    this.#statements.insertFork.run(id, originalId, title, checkpointId, createdAt);
+  /** Returns whether the original is there. */
+  insertFork(id: string, { originalId, checkpointId, title }: Fork, createdAt: number): boolean {
+    return this.#statements.insertFork.run(id, originalId, title, checkpointId, createdAt).changes > 0;
   }
 
   delete(id: string): void {

@@ -3,13 +3,20 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import {
+  CheckpointNotFoundError,
   HostTransactionError,
   InvalidArgumentError,
   SqliteCheckpointStore,
   StoreOpenError,
   StoreReadonlyError,
 } from "../../src/index.js";
-import { buildFullCheckpoint, buildFullMessage, buildMessage, readTexts } from "../support/builders.js";
+import {
+  buildCheckpoint,
+  buildFullCheckpoint,
+  buildFullMessage,
+  buildMessage,
+  readTexts,
+} from "../support/builders.js";
 import { watchOpening } from "../support/opened-database.js";
 import { outcomesOf, rejectionOf, thrownBy } from "../support/outcomes.js";
 import { rowsOf } from "../support/sql.js";
@@ -184,6 +191,19 @@ describe("close", () => {
     expect(await later.getMessages(id)).toHaveLength(outcomes[0] === "ok" ? 1 : 0);
     await later.close();
   });
+});
+
+test("a checkpoint left over from a session that the host deleted with foreign keys off cannot be forked", async () => {
+  const store = new SqliteCheckpointStore(host);
+  const { id } = await store.createSession("./deleted");
+  await store.addMessage(id, buildMessage(id));
+  const checkpoint = await store.saveCheckpoint(buildCheckpoint(id));
+  host.run("PRAGMA foreign_keys = OFF");
+  host.run("DELETE FROM sessions");
+  host.run("PRAGMA foreign_keys = ON");
+  expect(await rejectionOf(store.fork(checkpoint.id))).toBeInstanceOf(CheckpointNotFoundError);
+  expect(rowsOf(host, "SELECT count(*) AS count FROM messages")).toEqual([{ count: 1 }]);
+  await store.close();
 });
 
 describe("while the host holds a transaction open", () => {

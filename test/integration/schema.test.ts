@@ -196,9 +196,6 @@ test("a file of an earlier schema version gets what came after it", async () => 
   await openAndClose();
   const newest = inspect(schemaOf);
   for (const name of ["root", "named", "namespace"]) prepare(`DROP INDEX idx_checkpoints_saved_${name}`);
-  prepare("CREATE INDEX idx_sessions_updated ON sessions (updated_at)");
-  prepare("CREATE INDEX idx_checkpoints_saved ON checkpoints (session_id, created_at)");
-  prepare("CREATE INDEX idx_checkpoints_namespace_saved ON checkpoints (session_id, namespace, created_at)");
   prepare("DELETE FROM checkpoint_sqlite_migrations WHERE version > 3");
   await openAndClose();
   expect(inspect(schemaOf)).toEqual(newest);
@@ -341,12 +338,12 @@ describe.each(["wal", "delete"])(
       expect(expectRefusal(mode).message).toContain("idx_checkpoints_version");
     });
 
-    test("where our index is on other rows than the ones we need", () => {
+    test("where our index is on all rows instead of those we need", () => {
       copyFileSync(PUBLISHED, path);
-      prepare(
-        "CREATE INDEX idx_checkpoints_saved_root ON checkpoints (session_id, created_at) WHERE step = 0",
+      prepare("CREATE INDEX idx_checkpoints_saved_root ON checkpoints (session_id, created_at)");
+      expect(expectRefusal(mode).message).toContain(
+        "it is (session_id, created_at) where we need (session_id, created_at WHERE …)",
       );
-      expect(expectRefusal(mode).message).toContain("it is (session_id, created_at WHERE step = 0)");
     });
   },
 );

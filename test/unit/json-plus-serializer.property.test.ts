@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { CheckpointCorruptionError } from "../../src/errors.js";
 import { encode } from "../../src/json-plus/encode.js";
 import { NOT_PLAIN, plain, plainCopy } from "../../src/json-plus/plain.js";
+import { toEncodedValue } from "../../src/json-plus/text.js";
 import { JsonPlusSerializer } from "../../src/json-plus-serializer.js";
 import { deepEqual } from "../support/deep-equal.js";
 
@@ -254,6 +255,13 @@ describe("a value that is called plain", () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  test("is nothing that JSON.stringify writes as another text than its fields", () => {
+    const rawJSON: unknown = Reflect.get(JSON, "rawJSON");
+    const raw: unknown = typeof rawJSON === "function" ? rawJSON("12345678901234567890") : undefined;
+    expect(plainCopy({ raw })).toBe(NOT_PLAIN);
+    expect(toEncodedValue({ raw }).text).toBe('{"raw":12345678901234567890}');
   });
 
   test("has no key that would reach a prototype, and inherits none", () => {
