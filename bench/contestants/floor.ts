@@ -26,7 +26,7 @@ type Row = Record<string, unknown>;
 type Prepared = Statement<Row, SQLQueryBindings[]>;
 type Statements = Record<keyof typeof FLOOR_SQL, Prepared>;
 
-export async function openFloor(path: string, durability: Durability): Promise<StoreSubject> {
+export async function openFloor(path: string, durability: Durability): Promise<Floor> {
   const database = new Database(path, { create: true, strict: true });
   database.run("PRAGMA journal_mode = WAL");
   database.run("PRAGMA foreign_keys = ON");
@@ -49,11 +49,12 @@ function prepareAll(database: Database): Statements {
   return Object.fromEntries(entries) as Statements;
 }
 
-class Floor implements StoreSubject {
+export class Floor implements StoreSubject {
   readonly #database: Database;
   readonly #sql: Statements;
   #vectors: ResidentVectors | undefined;
   #lastTime = 0;
+  #isTogether = false;
 
   constructor(database: Database) {
     this.#database = database;
@@ -182,12 +183,24 @@ class Floor implements StoreSubject {
     this.#database.close(true);
   }
 
+  /** All that is written meanwhile is one transaction. */
+  together(write: () => void): void {
+    this.#transaction(() => {
+      this.#isTogether = true;
+      write();
+      this.#isTogether = false;
+    });
+  }
+
   #nextTime(): number {
     this.#lastTime = Math.max(Date.now(), this.#lastTime + 1);
     return this.#lastTime;
   }
 
   #transaction<T>(write: () => T): T {
+    if (this.#isTogether) {
+      return write();
+    }
     this.#sql.begin.run();
     const result = write();
     this.#sql.commit.run();

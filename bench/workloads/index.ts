@@ -4,6 +4,7 @@ import { deleteSession } from "./delete-session.js";
 import { fork } from "./fork.js";
 import { lastMessages } from "./last-messages.js";
 import { latest } from "./latest.js";
+import { limits } from "./limits.js";
 import { listSessions } from "./list-sessions.js";
 import { memory } from "./memory.js";
 import { message } from "./message.js";
@@ -21,6 +22,7 @@ export const WORKLOADS: readonly Workload[] = [
   message,
   turn,
   atOnce,
+  limits,
   latest,
   lastMessages,
   listSessions,

@@ -10,13 +10,16 @@ interface Size {
   label: string;
   sessions: number;
   each: number;
+  /** How many of the sessions are asked for, in turn. Default: all. */
+  inUse?: number;
 }
 
 const SIZES: readonly Size[] = [
   { label: "100", sessions: 1, each: 100 },
   { label: "10 k", sessions: 1, each: 10_000 },
   { label: "1 M", sessions: 1, each: 1_000_000 },
-  { label: "1 M in 10 k sessions", sessions: 10_000, each: 100 },
+  { label: "1 M in 10 k sessions, ten in use", sessions: 10_000, each: 100, inUse: 10 },
+  { label: "1 M in 10 k sessions, all in use", sessions: 10_000, each: 100 },
 ];
 
 const QUICK_SIZES: readonly Size[] = [
@@ -61,13 +64,16 @@ export const latest: Workload = {
 };
 
 async function openAll(bench: Bench, size: Size): Promise<Opened[]> {
-  const { sessions, each } = size;
+  const { sessions, each, inUse = sessions } = size;
   const isForAll = sessions * each <= MOST_FOR_OTHERS;
   const names: readonly StoreName[] = isForAll ? ["floor", "ours", "0.2.3", "0.2.3+WAL"] : ["floor", "ours"];
-  const sessionIds = shuffled(Array.from({ length: sessions }, (_, index) => sessionId(index)));
+  const sessionIds = shuffled(Array.from({ length: sessions }, (_, index) => sessionId(index))).slice(
+    0,
+    inUse,
+  );
   const opened: Opened[] = [];
   for (const name of names) {
-    const path = await filledFile(bench, name, `${size.label} checkpoints`, (filling) =>
+    const path = await filledFile(bench, name, `${each} checkpoints in ${sessions} sessions`, (filling) =>
       filling.sessions(sessions).checkpoints(sessions, each),
     );
     opened.push({ name, sessionIds, runner: await openRunner(name, path, "full") });
