@@ -54,7 +54,10 @@ async function row(bench: Bench, label: string, bytes: number, langGraph?: LangG
   if (langGraph !== undefined) {
     lanes.push(langGraphLane(bench, langGraph));
   }
-  const targets: Target[] = [{ kind: "under", milliseconds: 5 }];
+  const targets: Target[] = [
+    { kind: "under", milliseconds: 5 },
+    { kind: "faster", than: "LangGraph", times: 1 },
+  ];
   if (bytes > 0) {
     targets.push({ kind: "flat", from: EMPTY, times: 1.5 });
   }

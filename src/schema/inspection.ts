@@ -10,7 +10,7 @@ const SELECT_VERSION = `
 
 // Triggers have names of their own.
 const SELECT_OBJECTS = `
-  SELECT type, lower(name) AS name, lower(tbl_name) AS table_name
+  SELECT type, lower(name) AS name, lower(tbl_name) AS table_name, sql
   FROM sqlite_schema
   WHERE type IN ('table', 'view', 'index')`;
 
@@ -42,7 +42,8 @@ export function inspect(connection: Connection): number {
   const objects = connection.once(SELECT_OBJECTS);
   for (const expected of expectedObjects()) {
     const found = objects.find((object) => object.name === expected.name);
-    if (found !== undefined) {
+    // What was made by our own text needs no look at its columns, which takes a third of opening a file.
+    if (found !== undefined && found.sql !== expected.sql) {
       refuseOther(connection, expected, found);
     }
   }
@@ -100,6 +101,8 @@ interface SchemaObject {
   name: string;
   /** The table itself, or the one that the index is on. */
   table: string;
+  /** The statement that made it, as SQLite keeps it. */
+  sql: unknown;
   /** What of it matters: columns, keys, uniqueness and order. */
   definition: string;
 }
@@ -120,6 +123,7 @@ function expectedObjects(): SchemaObject[] {
           type,
           name: String(row.name),
           table: String(row.table_name),
+          sql: row.sql,
           definition: "",
         } as const;
         return { ...object, definition: definitionOf(scratch, object) };
