@@ -14,6 +14,12 @@ interface Point {
   ms: number;
 }
 
+const HEIGHT = 400;
+const MARGIN_TOP = 40;
+const MARGIN_BOTTOM = 40;
+/** Between two labels, in pixels. */
+const LINE_HEIGHT = 13;
+
 const COLOURS = ["#8a8a8a", "#1f6feb", "#d1242f", "#bf8700", "#1a7f37"];
 
 /** @returns The plot's path, or `undefined` where there are fewer than two sizes. */
@@ -46,10 +52,11 @@ function svg(title: string, axis: string, points: readonly Point[]): string {
   const figure = Plot.plot({
     document,
     width: 720,
-    height: 400,
+    height: HEIGHT,
     marginLeft: 60,
     marginRight: 90,
-    marginTop: 40,
+    marginTop: MARGIN_TOP,
+    marginBottom: MARGIN_BOTTOM,
     style: { background: "white", color: "#1f2328" },
     x: { type: "log", label: `${axis} →`, grid: true, ticks: decades(points) },
     y: { type: "log", label: `↑ ${title}: milliseconds a call`, grid: true, tickFormat: String },
@@ -57,22 +64,33 @@ function svg(title: string, axis: string, points: readonly Point[]): string {
     marks: [
       Plot.line(points, { ...channels, strokeWidth: 2 }),
       Plot.dot(points, { ...channels, fill: "contestant" }),
-      Plot.text(
-        points,
-        Plot.selectLast({
-          x: "size",
-          y: "ms",
-          z: "contestant",
-          text: "contestant",
-          fill: "contestant",
-          dx: 8,
-          textAnchor: "start",
-        }),
-      ),
+      Plot.text(labelsOf(points), {
+        x: "size",
+        y: "ms",
+        text: "contestant",
+        fill: "contestant",
+        dx: 8,
+        textAnchor: "start",
+      }),
     ],
   });
   figure.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   return figure.outerHTML;
+}
+
+/** Each line's name at its end; where several end together, one above the other. */
+function labelsOf(points: readonly Point[]): Point[] {
+  const lines = Map.groupBy(points, ({ contestant }) => contestant);
+  const ends = [...lines.values()].flatMap((line) => line.toSorted((a, b) => a.size - b.size).slice(-1));
+  const times = points.map(({ ms }) => ms);
+  const pixels = HEIGHT - MARGIN_TOP - MARGIN_BOTTOM;
+  const leastRatio = (Math.max(...times) / Math.min(...times)) ** (LINE_HEIGHT / pixels);
+  const placed: Point[] = [];
+  for (const end of ends.toSorted((a, b) => a.ms - b.ms)) {
+    const below = placed.findLast(({ size }) => size === end.size)?.ms ?? 0;
+    placed.push({ ...end, ms: Math.max(end.ms, below * leastRatio) });
+  }
+  return placed;
 }
 
 function decades(points: readonly Point[]): number[] {
