@@ -40,7 +40,7 @@ const SELECT_INDEX = `
  */
 export function inspect(connection: Connection): number {
   const objects = connection.once(SELECT_OBJECTS);
-  for (const expected of expectedObjects()) {
+  for (const expected of ourSchema().objects) {
     const found = objects.find((object) => object.name === expected.name);
     // What was made by our own text needs no look at its columns, which takes a third of opening a file.
     if (found !== undefined && found.sql !== expected.sql) {
@@ -56,10 +56,11 @@ export function inspect(connection: Connection): number {
 function refuseOther(connection: Connection, expected: SchemaObject, found: Row): void {
   const isOurs = found.type === expected.type && found.table_name === expected.table;
   const definition = isOurs ? definitionOf(connection, expected) : otherKind(found);
-  if (definition !== expected.definition) {
+  const needed = definitionOf(ourSchema().connection, expected);
+  if (definition !== needed) {
     throw new StoreOpenError(
       connection.path,
-      `its ${expected.type} ${expected.name} is not ours: it is (${definition}) where we need (${expected.definition}). ` +
+      `its ${expected.type} ${expected.name} is not ours: it is (${definition}) where we need (${needed}). ` +
         "Nothing was changed: use a file of its own for the store.",
     );
   }
@@ -103,36 +104,41 @@ interface SchemaObject {
   table: string;
   /** The statement that made it, as SQLite keeps it. */
   sql: unknown;
-  /** What of it matters: columns, keys, uniqueness and order. */
-  definition: string;
 }
 
-let ourObjects: SchemaObject[] | undefined;
-
-/** What our own statements make, asked of SQLite itself once a process, so that no second list can drift from them. */
-function expectedObjects(): SchemaObject[] {
-  if (ourObjects === undefined) {
-    const scratch = new Connection(new Database(IN_MEMORY), IN_MEMORY, true);
-    migrate(scratch, 0, 0);
-    ourObjects = scratch
-      .once(SELECT_OBJECTS)
-      .filter((row) => !String(row.name).startsWith("sqlite_"))
-      .map((row) => {
-        const type = row.type === "table" ? "table" : "index";
-        const object = {
-          type,
-          name: String(row.name),
-          table: String(row.table_name),
-          sql: row.sql,
-          definition: "",
-        } as const;
-        return { ...object, definition: definitionOf(scratch, object) };
-      });
-    scratch.close();
-  }
-  return ourObjects;
+/** What our own statements make. */
+interface OurSchema {
+  /** A database in memory that holds it. */
+  connection: Connection;
+  objects: readonly SchemaObject[];
 }
 
+let made: OurSchema | undefined;
+
+/** Made once a process, to be asked of SQLite itself, so that no second list can drift from our statements. */
+function ourSchema(): OurSchema {
+  made ??= makeOurSchema();
+  return made;
+}
+
+function makeOurSchema(): OurSchema {
+  const connection = new Connection(new Database(IN_MEMORY), IN_MEMORY, true);
+  migrate(connection, 0, 0);
+  const objects = connection
+    .once(SELECT_OBJECTS)
+    .filter((row) => !String(row.name).startsWith("sqlite_"))
+    .map(
+      (row): SchemaObject => ({
+        type: row.type === "table" ? "table" : "index",
+        name: String(row.name),
+        table: String(row.table_name),
+        sql: row.sql,
+      }),
+    );
+  return { connection, objects };
+}
+
+/** What of it matters: columns, keys, uniqueness and order. */
 function definitionOf(connection: Connection, { type, name, table }: SchemaObject): string {
   if (type === "index") {
     return firstText(connection.once(SELECT_INDEX, table, name));
