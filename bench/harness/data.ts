@@ -16,6 +16,9 @@ const SHAPES: Record<CheckpointSize, Shape> = {
   large: { nodes: 500, text: 10_300 },
 };
 
+/** How many a round may save, so that it leaves at most some hundred megabytes behind. */
+export const MOST_SAVES: Record<CheckpointSize, number> = { small: 100_000, middle: 500, large: 8 };
+
 const made = new Map<CheckpointSize, Record<string, CheckpointNodeResult>>();
 
 export function checkpointOf(size: CheckpointSize, sessionId: string, version: number): NewCheckpoint {

@@ -6,7 +6,7 @@ import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { type Floor, openFloor } from "../contestants/floor.js";
 import { openOurs } from "../contestants/ours.js";
 import type { Durability, Subject } from "../contestants/subject.js";
-import { type CheckpointSize, checkpointOf, messageOf } from "../harness/data.js";
+import { type CheckpointSize, checkpointOf, MOST_SAVES, messageOf } from "../harness/data.js";
 import { runJob } from "../harness/jobs.js";
 import type { Lane, Row } from "../harness/rounds.js";
 import { timed } from "../harness/time.js";
@@ -18,7 +18,6 @@ type Kind = "save" | "message";
 const NAMES = { save: "small checkpoints", message: "messages" } as const;
 const SIZES = ["small", "middle", "large"] as const;
 const TITLES = { small: "1 KB", middle: "100 KB", large: "5 MB" } as const;
-const MOST = { small: 100_000, middle: 500, large: 8 } as const;
 
 export const limits: Workload = {
   name: "limits",
@@ -92,7 +91,7 @@ async function measureFile(bench: Bench, size: CheckpointSize): Promise<void> {
     const subject = await stores.open(contestant, bench.scratch.newPath());
     lanes.push({
       contestant,
-      atMost: MOST[size],
+      atMost: MOST_SAVES[size],
       round: (calls) => runJob(subject, { kind: "save", size, calls, atOnce: 1 }),
     });
   }
@@ -104,7 +103,7 @@ function fileLane(bench: Bench, size: CheckpointSize): Lane {
   const { nodeResults } = checkpointOf(size, "", 0);
   return {
     contestant: "floor",
-    atMost: MOST[size],
+    atMost: MOST_SAVES[size],
     async round(calls) {
       const path = bench.scratch.newPath();
       const file = openSync(path, "w");

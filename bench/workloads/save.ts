@@ -1,11 +1,10 @@
+import { MOST_SAVES } from "../harness/data.js";
 import { DURABILITIES, lanesOf, withRunners } from "./files.js";
 import type { Workload } from "./workload.js";
 
 const SIZES = ["small", "middle", "large"] as const;
 const QUICK_SIZES = ["small", "middle"] as const;
 
-/** So that a round leaves at most some hundred megabytes behind. */
-const MOST = { small: 100_000, middle: 500, large: 8 } as const;
 const TITLES = { small: "5 nodes, 1 KB", middle: "100 nodes, 100 KB", large: "500 nodes, 5 MB" } as const;
 
 export const save: Workload = {
@@ -21,7 +20,7 @@ export const save: Workload = {
               label: `${TITLES[size]}, ${durability}`,
               isHeadline: size === "small",
               lanes: lanesOf(runners, (calls) => ({ kind: "save", size, calls, atOnce: 1 }), {
-                atMost: MOST[size],
+                atMost: MOST_SAVES[size],
               }),
               targets: [
                 { kind: "within", of: "floor", times: 1.15 },
