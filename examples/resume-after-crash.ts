@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { startWorker } from "./resume-after-crash/child-process.js";
 import { Ledger } from "./resume-after-crash/ledger.js";
-import { isSameVisit } from "./resume-after-crash/pipeline.js";
+import { isSameVisit, NAMESPACE } from "./resume-after-crash/pipeline.js";
 import { Story } from "./resume-after-crash/story.js";
 import { Terminal } from "./resume-after-crash/terminal.js";
 import { CRASH_POINT, WORKER_ROLES, type WorkerEvent, work } from "./resume-after-crash/worker.js";
@@ -78,7 +78,12 @@ async function runUntilKilled(path: string, story: Story, ledger: Ledger): Promi
   if (ending !== "SIGKILL") {
     throw new Error(`The first process was to be killed, and ended by itself with ${ending}.`);
   }
-  story.killed(CRASH_POINT, worker.pid, ledger.checkpoints.at(-1), filesAt(path));
+  story.killed(
+    CRASH_POINT,
+    worker.pid,
+    ledger.checkpoints.findLast(({ namespace }) => namespace === NAMESPACE),
+    filesAt(path),
+  );
 }
 
 async function recover(path: string, story: Story, ledger: Ledger): Promise<void> {
@@ -104,7 +109,7 @@ function tell(event: WorkerEvent, pid: number, story: Story, ledger: Ledger): vo
     case "found":
       expectNone("Lost in the crash, although it was acknowledged", ledger.missingFrom([event]));
       story.chapter("A new process opens the same file", pid);
-      story.survived(event);
+      story.survived(event, event.latest);
       story.chapter("It resumes where the file says", pid);
       story.resuming();
       break;

@@ -5,7 +5,7 @@
  * statements in a transaction; a read waits for the writes called before it, and its rows go through a mapper.
  */
 import type { Database as BunDatabase } from "bun:sqlite";
-import { mustBe, namedValues, optionalText, text } from "./arguments.js";
+import { mustBe, namedValues, nonNegativeInteger, optionalText, text } from "./arguments.js";
 import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
 import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
@@ -201,15 +201,32 @@ export class SqliteCheckpointStore implements MemoryStore {
   }
 
   /**
-   * A session's conversation, or the end of it, oldest first. `limit` takes the last of what `before` leaves, so that
-   * the two together page backwards: pass the first message's `createdAt` as the next page's `before`.
+   * A session's conversation, or the end of it, oldest first. `limit` takes the last of the messages before `beforeId`
+   * and `before`, so you can page backwards: pass the first message's id as the next page's `beforeId`.
    *
    * @throws {SessionNotFoundError}
+   * @throws {InvalidArgumentError} if `beforeId` is not the id of a message of the session.
+   * @throws {CheckpointCorruptionError} if a message does not decode; the error names it. Page past it with `beforeId`, or
+   *   remove it with {@link deleteMessage}.
+   *
+   * @example
+   * let page = await store.getMessages(session.id, { limit: 20 });
+   * const earlier = await store.getMessages(session.id, { limit: 20, beforeId: page[0]?.id });
    */
   async getMessages(sessionId: string, options?: MessagePage): Promise<StoredMessage[]> {
     const id = text("sessionId", sessionId);
     const page = encodeMessagePage(options);
     return this.#calls.read(() => this.#ofKnownSession(id, this.#messages.list(id, page)));
+  }
+
+  /**
+   * Deletes one message. An unknown id is no error. The session's `updatedAt` stays.
+   *
+   * @param messageId The `id` of a StoredMessage.
+   */
+  async deleteMessage(messageId: number): Promise<void> {
+    const id = nonNegativeInteger("messageId", messageId);
+    return this.#calls.write(() => this.#messages.delete(id));
   }
 
   /**
@@ -242,17 +259,41 @@ export class SqliteCheckpointStore implements MemoryStore {
     return this.#calls.read(() => this.#checkpoints.get(id));
   }
 
-  /** The newest saved checkpoint of a session, in the namespace if one is given; `null` where there is none. */
+  /**
+   * The newest saved checkpoint of a session: the one that a run resumes from. `null` if there is none.
+   *
+   * With a namespace: the newest in it. Without one: the newest of the run itself, not of a graph that runs as a node of
+   * another one. Such a graph saves under the node's id as its namespace, so a namespace is nested if the newest
+   * checkpoint of another namespace has a node of that name, in `nodeResults` or `pendingNodes`. Independent graphs
+   * under names of their own are not nested; if all are nested in each other, the newest of all is returned.
+   */
   async getLatestCheckpoint(sessionId: string, namespace?: string): Promise<Checkpoint | null> {
     const id = text("sessionId", sessionId);
-    const page = { namespace: optionalText("namespace", namespace), limit: 1 };
-    return this.#calls.read(() => this.#checkpoints.list(id, page)[0] ?? null);
+    const named = optionalText("namespace", namespace);
+    return this.#calls.read(() =>
+      named === null
+        ? this.#checkpoints.latest(id)
+        : (this.#checkpoints.list(id, { namespace: named, beforeId: null, limit: 1 })[0] ?? null),
+    );
   }
 
   /**
-   * A session's checkpoints, newest saved first.
+   * Deletes one checkpoint. An unknown id is no error. Checkpoints whose `parentId` names it keep that id.
+   *
+   * @param checkpointId The `id` of a Checkpoint.
+   */
+  async deleteCheckpoint(checkpointId: string): Promise<void> {
+    const id = text("checkpointId", checkpointId);
+    return this.#calls.write(() => this.#checkpoints.delete(id));
+  }
+
+  /**
+   * A session's checkpoints, newest saved first. Pass the last one's id as `beforeId` to get the next page.
    *
    * @throws {SessionNotFoundError}
+   * @throws {InvalidArgumentError} if `beforeId` is not the id of a checkpoint of the session.
+   * @throws {CheckpointCorruptionError} if a checkpoint does not decode; the error names it. Page past it with `beforeId`,
+   *   or remove it with {@link deleteCheckpoint}.
    */
   async listCheckpoints(sessionId: string, options?: CheckpointPage): Promise<Checkpoint[]> {
     const id = text("sessionId", sessionId);

@@ -82,6 +82,8 @@ export type NewMessage = Omit<StoredMessage, "id" | "createdAt">;
 export interface MessagePage {
   /** Only messages with `createdAt` below this time (milliseconds). */
   before?: number | undefined;
+  /** Only messages that come before the message with this id: the way to page that loses none, whatever their times. */
+  beforeId?: number | undefined;
   /** Only the last so many of what remains. 0 or absent: all. */
   limit?: number | undefined;
 }
@@ -138,6 +140,8 @@ export interface CheckpointPage {
   /** The newest so many. 0 or absent: all. */
   limit?: number | undefined;
   namespace?: string | undefined;
+  /** Only checkpoints that were saved before the checkpoint with this id. */
+  beforeId?: string | undefined;
 }
 
 /** What may be said of a fork when it is made. */

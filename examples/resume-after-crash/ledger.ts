@@ -3,7 +3,7 @@
  * with what the file holds. A list of complaints comes back, empty where nothing is missing.
  */
 import type { Checkpoint, Session, StoredMessage } from "../../src/index.js";
-import type { Visit } from "./pipeline.js";
+import { NAMESPACE, type Visit } from "./pipeline.js";
 import type { StoredSession, WorkerEvent } from "./worker.js";
 
 export class Ledger {
@@ -30,8 +30,7 @@ export class Ledger {
         break;
       case "checkpoint-saved":
         this.checkpoints.push(event.checkpoint);
-        this.#savedVisits = new Set([...this.#savedVisits, ...this.#finishedVisits]);
-        this.#finishedVisits = [];
+        this.#noteSaved(event.checkpoint);
         break;
       case "found":
         this.#finishedVisits = [];
@@ -63,6 +62,14 @@ export class Ledger {
   /** Nodes that ran once more although a checkpoint held what they had done. */
   get repeatedVisits(): readonly string[] {
     return this.#repeatedVisits;
+  }
+
+  /** What a graph within a node has saved does not save that node: it is run again as a whole. */
+  #noteSaved({ namespace }: Checkpoint): void {
+    if (namespace === NAMESPACE) {
+      this.#savedVisits = new Set([...this.#savedVisits, ...this.#finishedVisits]);
+      this.#finishedVisits = [];
+    }
   }
 
   #noteStart(visit: Visit): void {

@@ -32,6 +32,8 @@ export interface Work {
 
 export interface PipelineNode {
   milliseconds: number;
+  /** The nodes of a graph that runs within this one, in their order: it saves checkpoints of its own. */
+  subgraph?: readonly string[];
   work(job: Job): Work | Promise<Work>;
 }
 
@@ -69,7 +71,8 @@ export const NODES: Readonly<Record<string, PipelineNode>> = {
   "search-papers": { milliseconds: 240, work: (job) => search(job, "search-papers") },
   "search-films": { milliseconds: 130, work: (job) => search(job, "search-films") },
   "search-keepers": { milliseconds: 190, work: (job) => search(job, "search-keepers") },
-  write: { milliseconds: 220, work: write },
+  // A graph of its own, with a "plan" that is not the outer one's: a resumed run must not take it for that.
+  write: { milliseconds: 90, subgraph: ["plan", "polish"], work: write },
   critique: { milliseconds: 160, work: critique },
   publish: { milliseconds: 100, work: publish },
 };

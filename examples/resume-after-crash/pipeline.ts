@@ -12,7 +12,7 @@ import type {
   NewCheckpoint,
   StoredMessage,
 } from "../../src/index.js";
-import { FIRST_NODE, type Message, NODES, type NodeResults, type Style } from "./nodes.js";
+import { FIRST_NODE, type Message, NODES, type NodeResults, type PipelineNode, type Style } from "./nodes.js";
 
 export const NAMESPACE = "research";
 
@@ -62,7 +62,7 @@ export async function runPipeline(run: Run): Promise<void> {
   const firstStep = run.resumeFrom === undefined ? 0 : run.resumeFrom.step + 1;
   for (let step = firstStep; position.pending.length > 0; step += 1) {
     position = await runWave(run, position);
-    await saveCheckpoint(run, position, step);
+    await saveCheckpoint(run, NAMESPACE, position, step);
   }
 }
 
@@ -96,7 +96,8 @@ async function runNode(run: Run, position: Position, id: string): Promise<Finish
   const visit = { node: id, draft: (position.cycle?.iteration ?? 0) + 1 };
   run.emit({ type: "node-started", ...visit });
   const startedAt = Date.now();
-  await Bun.sleep(isSameVisit(visit, run.hangsAt) ? HANGING_MILLISECONDS : node.milliseconds);
+  await takeTime(run, visit, node.milliseconds);
+  await runSubgraph(run, visit, node);
   const { output, note, next } = await node.work({
     results: position.results,
     style: run.style,
@@ -106,6 +107,29 @@ async function runNode(run: Run, position: Position, id: string): Promise<Finish
   const completedAt = Date.now();
   run.emit({ type: "node-finished", ...visit, note, milliseconds: completedAt - startedAt });
   return { id, result: { status: "completed", output, startedAt, completedAt }, next };
+}
+
+async function takeTime(run: Run, visit: Visit, milliseconds: number): Promise<void> {
+  await Bun.sleep(isSameVisit(visit, run.hangsAt) ? HANGING_MILLISECONDS : milliseconds);
+}
+
+/**
+ * As the framework runs a graph within a graph: in the same session, its checkpoints under the outer node's name as namespace.
+ * When the outer node is run again, so is the whole of it.
+ */
+async function runSubgraph(run: Run, { node, draft }: Visit, { subgraph = [], milliseconds }: PipelineNode) {
+  const results: NodeResults = {};
+  for (const [step, id] of subgraph.entries()) {
+    const visit = { node: `${node}/${id}`, draft };
+    run.emit({ type: "node-started", ...visit });
+    const startedAt = Date.now();
+    await takeTime(run, visit, milliseconds);
+    const completedAt = Date.now();
+    results[id] = { status: "completed", output: `${id} of draft ${draft}`, startedAt, completedAt };
+    run.emit({ type: "node-finished", ...visit, note: "", milliseconds: completedAt - startedAt });
+    const position = { results: { ...results }, pending: subgraph.slice(step + 1), cycle: undefined };
+    await saveCheckpoint(run, node, position, step);
+  }
 }
 
 export function isSameVisit(visit: Visit, other: Visit | undefined): boolean {
@@ -125,13 +149,13 @@ async function addMessage(run: Run, message: Message): Promise<void> {
   run.emit({ type: "message-added", message: stored });
 }
 
-async function saveCheckpoint(run: Run, position: Position, step: number): Promise<void> {
+async function saveCheckpoint(run: Run, namespace: string, position: Position, step: number): Promise<void> {
   const { store, sessionId } = run;
   // The newest saved one, whatever its step: a run that goes on from an earlier checkpoint counts its steps from there.
-  const [newest] = await store.listCheckpoints(sessionId, { namespace: NAMESPACE, limit: 1 });
+  const [newest] = await store.listCheckpoints(sessionId, { namespace, limit: 1 });
   const checkpoint: NewCheckpoint = {
     sessionId,
-    namespace: NAMESPACE,
+    namespace,
     version: (newest?.version ?? 0) + 1,
     step,
     source: "loop",

@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import type { Checkpoint } from "../../src/index.js";
 import { QUESTION } from "./nodes.js";
-import type { Visit } from "./pipeline.js";
+import { NAMESPACE, type Visit } from "./pipeline.js";
 import type { Terminal } from "./terminal.js";
 import { treeLines } from "./tree.js";
 import type { StoredSession, WorkerEvent } from "./worker.js";
@@ -29,7 +29,8 @@ export class Story {
     this.#say();
     this.#say(`A research agent is asked: ${QUESTION} It plans, searches three sources`);
     this.#say("at once, writes and critiques until the text passes, and publishes it.");
-    this.#say("After every wave of nodes it saves a checkpoint into one SQLite file.");
+    this.#say("After every wave of nodes it saves a checkpoint into one SQLite file; so does");
+    this.#say("the graph of its own that runs within the node write.");
   }
 
   chapter(title: string, pid?: number): void {
@@ -72,27 +73,21 @@ export class Story {
     }
   }
 
-  survived({ session, messages, checkpoints }: StoredSession): void {
+  survived({ session, messages, checkpoints }: StoredSession, latest: Checkpoint): void {
     const { green } = this.#terminal;
-    const [latest] = checkpoints;
+    const outer = checkpoints.filter(({ namespace }) => namespace === NAMESPACE);
+    const inner = checkpoints.filter(({ namespace }) => namespace !== NAMESPACE);
     this.#resumedFrom = latest;
     this.#startedSinceCrash.clear();
     this.#say("It is told the file's path and nothing else. This is what it finds:");
     this.#say();
     this.#row("session", session.title ?? session.id);
     this.#row("messages", messages.map(({ role }) => role).join(", "));
-    this.#row(
-      "checkpoints",
-      checkpoints
-        .map(({ version }) => `v${version}`)
-        .toReversed()
-        .join(", "),
-    );
-    if (latest !== undefined) {
-      this.#row("the latest", placeOf(latest));
-      this.#say();
-      this.#results(latest);
-    }
+    this.#row("checkpoints", versionsOf(outer));
+    this.#row("within write", `${versionsOf(inner)}; its newest is newer than v${latest.version}`);
+    this.#row("the latest", placeOf(latest));
+    this.#say();
+    this.#results(latest);
     const counts = `${checkpoints.length} checkpoints, ${messages.length} messages`;
     this.#say();
     this.#say(`${green("✓")} Everything that was acknowledged survived, equal in every value:`);
@@ -150,15 +145,22 @@ export class Story {
 
   #finished(node: string, note: string, milliseconds: number): void {
     const { dim, green } = this.#terminal;
-    this.#timed(green("✓"), node, `${dim(`${milliseconds} ms`.padStart(6))}  ${note}`);
+    if (note !== "") {
+      this.#timed(green("✓"), node, `${dim(`${milliseconds} ms`.padStart(6))}  ${note}`);
+    }
     this.#running.delete(node);
     if (this.#running.size > 0) {
       this.#terminal.busy([...this.#running].join(", "));
     }
   }
 
-  #saved({ version, pendingNodes }: Checkpoint): void {
+  #saved({ namespace, version, nodeResults, pendingNodes }: Checkpoint): void {
     const { cyan, dim } = this.#terminal;
+    if (namespace !== NAMESPACE) {
+      const node = `${namespace}/${Object.keys(nodeResults).at(-1)}`;
+      this.#timed(dim("∙"), node, dim(`saved v${version} within ${namespace}`));
+      return;
+    }
     const next = pendingNodes.length === 0 ? "nothing is pending" : `next: ${pendingNodes.join(", ")}`;
     this.#timed(cyan("●"), cyan(`saved v${version}`.padEnd(NODE_WIDTH)), dim(next));
   }
@@ -195,6 +197,14 @@ export class Story {
   #seconds(): string {
     return `${((performance.now() - this.#beganAt) / 1000).toFixed(2)} s`;
   }
+}
+
+/** Oldest first. */
+function versionsOf(checkpoints: readonly Checkpoint[]): string {
+  return checkpoints
+    .map(({ version }) => `v${version}`)
+    .toReversed()
+    .join(", ");
 }
 
 function placeOf({ version, step, cycleState }: Checkpoint): string {

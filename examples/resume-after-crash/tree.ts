@@ -1,5 +1,6 @@
 /** Draws sessions as a tree, from nothing but what the store gives back. */
 import type { Checkpoint } from "../../src/index.js";
+import { NAMESPACE } from "./pipeline.js";
 import type { Terminal } from "./terminal.js";
 import type { StoredSession } from "./worker.js";
 
@@ -12,8 +13,9 @@ export interface Tree {
 /** A session and below it its checkpoints, oldest first; a fork stands under the checkpoint that it began at. */
 export function treeLines(stored: StoredSession, tree: Tree, terminal: Terminal): string[] {
   const { session, messages, checkpoints } = stored;
-  const oldestFirst = checkpoints.toReversed();
-  const counts = `${checkpoints.length} checkpoints, ${messages.length} messages`;
+  const oldestFirst = checkpoints.filter(({ namespace }) => namespace === NAMESPACE).toReversed();
+  const within = checkpoints.length - oldestFirst.length;
+  const counts = `${oldestFirst.length} checkpoints, ${within} within write, ${messages.length} messages`;
   return [
     `${terminal.bold(session.title ?? session.id)}  ${terminal.dim(counts)}`,
     ...oldestFirst.flatMap((checkpoint, index) => {

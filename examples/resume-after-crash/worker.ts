@@ -14,8 +14,11 @@ import {
 import { QUESTION, type Style } from "./nodes.js";
 import { NAMESPACE, type PipelineEvent, runPipeline, type Visit } from "./pipeline.js";
 
-/** While the second draft is written: the loop has been entered, and half of the work is done. */
-export const CRASH_POINT: Visit = { node: "write", draft: 2 };
+/**
+ * Within the graph that writes the second draft: the loop has been entered, half of the work is done, and the newest
+ * checkpoint is the inner graph's.
+ */
+export const CRASH_POINT: Visit = { node: "write/polish", draft: 2 };
 
 /** With all searches done and nothing written: another style can begin there. */
 const FORK_VERSION = 2;
@@ -31,7 +34,7 @@ export interface StoredSession {
 export type WorkerEvent =
   | PipelineEvent
   | { type: "session-created"; session: Session }
-  | ({ type: "found" } & StoredSession)
+  | ({ type: "found"; latest: Checkpoint } & StoredSession)
   | { type: "forked"; from: Checkpoint; fork: StoredSession }
   | { type: "finished"; sessions: StoredSession[] };
 
@@ -64,9 +67,9 @@ async function begin(store: CheckpointBackend): Promise<void> {
 
 async function recover(store: CheckpointBackend): Promise<void> {
   const session = present((await store.listSessions())[0], "session");
-  emit({ type: "found", ...(await read(store, session.id)) });
+  const latest = present(await store.getLatestCheckpoint(session.id), "checkpoint");
+  emit({ type: "found", latest, ...(await read(store, session.id)) });
 
-  const latest = present(await store.getLatestCheckpoint(session.id, NAMESPACE), "checkpoint");
   await runPipeline({
     store,
     sessionId: session.id,
@@ -90,7 +93,7 @@ async function tellAnotherWay(store: CheckpointBackend, original: Session, style
   emit({ type: "forked", from, fork: await read(store, fork.id) });
 
   await ask(store, fork, `Tell it as a ${style}.`);
-  const resumeFrom = present(await store.getLatestCheckpoint(fork.id, NAMESPACE), "checkpoint");
+  const resumeFrom = present(await store.getLatestCheckpoint(fork.id), "checkpoint");
   await runPipeline({ store, sessionId: fork.id, style, emit, resumeFrom });
   return fork;
 }

@@ -1,6 +1,7 @@
 /** The table `checkpoints`: its statements, what they take, and the mapper from row to {@link Checkpoint}. */
 import {
   limit,
+  mustBe,
   namedValues,
   nonNegativeInteger,
   oneOf,
@@ -76,6 +77,163 @@ export const CHECKPOINTS_SQL = {
     ORDER BY created_at DESC, rowid DESC
     LIMIT +?3`,
 
+  // The same three lists, of what was saved before a checkpoint: `?3` and `?4` are its time and position.
+  listBefore: `
+    SELECT ${COLUMNS}, rowid AS position
+    FROM checkpoints
+    WHERE session_id = +?1
+      AND likelihood(namespace = '', 0.9999)
+      AND (created_at, rowid) < (+?3, +?4)
+    UNION ALL
+    SELECT ${COLUMNS}, rowid AS position
+    FROM checkpoints
+    WHERE session_id = +?1
+      AND namespace <> ''
+      AND (created_at, rowid) < (+?3, +?4)
+    ORDER BY created_at DESC, position DESC
+    LIMIT +?2`,
+
+  listOfRootBefore: `
+    SELECT ${COLUMNS}
+    FROM checkpoints
+    WHERE session_id = +?1
+      AND likelihood(namespace = '', 0.9999)
+      AND (created_at, rowid) < (+?3, +?4)
+    ORDER BY created_at DESC, rowid DESC
+    LIMIT +?2`,
+
+  listOfNamespaceBefore: `
+    SELECT ${COLUMNS}
+    FROM checkpoints
+    WHERE session_id = +?1
+      AND namespace = +?5
+      AND namespace <> ''
+      AND (created_at, rowid) < (+?3, +?4)
+    ORDER BY created_at DESC, rowid DESC
+    LIMIT +?2`,
+
+  position: `
+    SELECT created_at, rowid AS position
+    FROM checkpoints
+    WHERE id = ?1
+      AND session_id = ?2`,
+
+  // Most sessions have the root namespace "" alone: this tells so with the search that finds the checkpoint.
+  latestOfRoot: `
+    SELECT
+      ${COLUMNS},
+      EXISTS (SELECT 1 FROM checkpoints WHERE session_id = +?1 AND namespace <> '') AS has_others
+    FROM checkpoints
+    WHERE session_id = +?1
+      AND likelihood(namespace = '', 0.9999)
+    ORDER BY created_at DESC, rowid DESC
+    LIMIT 1`,
+
+  latestOfNamed: `
+    SELECT
+      ${COLUMNS},
+      EXISTS (
+        SELECT 1
+        FROM checkpoints AS other
+        WHERE other.session_id = latest.session_id
+          AND other.namespace > latest.namespace
+          AND other.namespace <> ''
+      ) OR EXISTS (
+        SELECT 1
+        FROM checkpoints AS other
+        WHERE other.session_id = latest.session_id
+          AND other.namespace < latest.namespace
+          AND other.namespace <> ''
+      ) AS has_others
+    FROM checkpoints AS latest
+    WHERE session_id = +?1
+      AND namespace <> ''
+    ORDER BY created_at DESC, rowid DESC
+    LIMIT 1`,
+
+  // A graph that runs as a node of another saves under that node's name. So a namespace is nested where the latest checkpoint
+  // of another one names it among its nodes, done or pending. The first three terms find each namespace and its latest checkpoint by
+  // searches of an index; text that is not JSON names no nodes. A set of node results that has a node "__type" is wrapped.
+  latestOfOutermost: `
+    WITH RECURSIVE
+      namespaces (namespace) AS (
+        SELECT min(namespace)
+        FROM checkpoints
+        WHERE session_id = +?1
+        UNION ALL
+        SELECT (SELECT min(namespace) FROM checkpoints WHERE session_id = +?1 AND namespace > namespaces.namespace)
+        FROM namespaces
+        WHERE namespace IS NOT NULL
+      ),
+      positions AS MATERIALIZED (
+        SELECT
+          namespace,
+          CASE
+            WHEN namespace = '' THEN (
+              SELECT rowid
+              FROM checkpoints AS newest
+              WHERE newest.session_id = +?1
+                AND likelihood(newest.namespace = '', 0.9999)
+              ORDER BY newest.created_at DESC, newest.rowid DESC
+              LIMIT 1
+            )
+            ELSE (
+              SELECT rowid
+              FROM checkpoints AS newest
+              WHERE newest.session_id = +?1
+                AND newest.namespace = namespaces.namespace
+                AND newest.namespace <> ''
+              ORDER BY newest.created_at DESC, newest.rowid DESC
+              LIMIT 1
+            )
+          END AS position
+        FROM namespaces
+        WHERE namespace IS NOT NULL
+      ),
+      latest AS MATERIALIZED (
+        SELECT
+          positions.namespace,
+          CASE
+            WHEN NOT json_valid(node_results) THEN '{}'
+            WHEN substr(node_results, 1, 21) = '{"__type":"js:object"' THEN node_results -> '$.value'
+            ELSE node_results
+          END AS node_results,
+          CASE WHEN json_valid(pending_nodes) THEN pending_nodes ELSE '[]' END AS pending_nodes
+        FROM positions
+        JOIN checkpoints ON checkpoints.rowid = position
+      ),
+      nodes AS (
+        SELECT namespace AS holder, node.key AS name
+        FROM latest
+        JOIN json_each(node_results) AS node
+        UNION ALL
+        SELECT namespace AS holder, pending.value AS name
+        FROM latest
+        JOIN json_each(pending_nodes) AS pending
+      ),
+      holders AS MATERIALIZED (
+        SELECT name, min(holder) AS first_holder, max(holder) AS last_holder
+        FROM nodes
+        GROUP BY name
+      )
+    SELECT ${COLUMNS}
+    FROM checkpoints
+    WHERE rowid = (
+      SELECT position
+      FROM positions
+      JOIN checkpoints AS latest ON latest.rowid = position
+      LEFT JOIN holders ON holders.name = positions.namespace
+      ORDER BY
+        coalesce(first_holder <> positions.namespace OR last_holder <> positions.namespace, FALSE),
+        latest.created_at DESC,
+        position DESC
+      LIMIT 1
+    )`,
+
+  delete: `
+    DELETE FROM checkpoints
+    WHERE id = ?1`,
+
   origin: `
     SELECT id, session_id, created_at
     FROM checkpoints
@@ -107,6 +265,8 @@ export interface NewCheckpointRow {
 export interface EncodedCheckpointPage {
   /** `null`: every namespace. */
   namespace: string | null;
+  /** `null`: from the newest. */
+  beforeId: string | null;
   /** -1: all. */
   limit: number;
 }
@@ -131,6 +291,7 @@ export function encodeCheckpointPage(options: unknown): EncodedCheckpointPage {
   const given = namedValues("options", options);
   return {
     namespace: optionalText("options.namespace", given.namespace),
+    beforeId: optionalText("options.beforeId", given.beforeId),
     limit: limit("options.limit", given.limit),
   };
 }
@@ -221,7 +382,10 @@ export class CheckpointsTable {
     return this.#rows(sessionId, page).map(toCheckpoint);
   }
 
-  #rows(sessionId: string, { namespace, limit: count }: EncodedCheckpointPage): Row[] {
+  #rows(sessionId: string, { namespace, limit: count, beforeId }: EncodedCheckpointPage): Row[] {
+    if (beforeId !== null) {
+      return this.#rowsBefore(beforeId, sessionId, namespace, count);
+    }
     switch (namespace) {
       case null:
         return this.#statements.list.all(sessionId, count);
@@ -230,6 +394,34 @@ export class CheckpointsTable {
       default:
         return this.#statements.listOfNamespace.all(sessionId, namespace, count);
     }
+  }
+
+  #rowsBefore(beforeId: string, sessionId: string, namespace: string | null, count: number): Row[] {
+    const found = this.#statements.position.values(beforeId, sessionId)[0];
+    if (found === undefined) {
+      throw mustBe("options.beforeId", `the id of a checkpoint of session ${sessionId}`, beforeId);
+    }
+    const [createdAt = null, position = null] = found;
+    switch (namespace) {
+      case null:
+        return this.#statements.listBefore.all(sessionId, count, createdAt, position);
+      case "":
+        return this.#statements.listOfRootBefore.all(sessionId, count, createdAt, position);
+      default:
+        return this.#statements.listOfNamespaceBefore.all(sessionId, count, createdAt, position, namespace);
+    }
+  }
+
+  /** The newest saved of the run itself: of all namespaces that are not nested in another; see the statement. */
+  latest(sessionId: string): Checkpoint | null {
+    const newest =
+      this.#statements.latestOfRoot.get(sessionId) ?? this.#statements.latestOfNamed.get(sessionId);
+    const row = newest?.has_others === 1 ? this.#statements.latestOfOutermost.get(sessionId) : newest;
+    return row == null ? null : toCheckpoint(row);
+  }
+
+  delete(id: string): void {
+    this.#statements.delete.run(id);
   }
 
   /** In which session a checkpoint was saved, and when. `undefined`: no such checkpoint. */

@@ -1,6 +1,7 @@
 /** The table `messages`: its statements, what they take, and the mapper from row to {@link StoredMessage}. */
 import {
   limit,
+  mustBe,
   namedValues,
   oneOf,
   optionalNonNegativeInteger,
@@ -38,6 +39,26 @@ export const MESSAGES_SQL = {
     ORDER BY created_at DESC, id DESC
     LIMIT +?3`,
 
+  // `?4` and `?5` are the time and id of the message that the page ends before.
+  pageBefore: `
+    SELECT ${COLUMNS}
+    FROM messages
+    WHERE session_id = +?1
+      AND created_at < +?2
+      AND (created_at, id) < (+?4, +?5)
+    ORDER BY created_at DESC, id DESC
+    LIMIT +?3`,
+
+  position: `
+    SELECT created_at
+    FROM messages
+    WHERE id = ?1
+      AND session_id = ?2`,
+
+  delete: `
+    DELETE FROM messages
+    WHERE id = ?1`,
+
   copyToFork: `
     INSERT INTO messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at)
     SELECT ?3, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at
@@ -66,6 +87,8 @@ export interface NewMessageRow {
 export interface EncodedMessagePage {
   /** `null`: up to the newest. */
   before: number | null;
+  /** `null`: up to the newest. */
+  beforeId: number | null;
   /** -1: all. */
   limit: number;
 }
@@ -85,7 +108,11 @@ export function encodeMessage(sessionId: unknown, message: unknown): NewMessageR
 
 export function encodeMessagePage(options: unknown): EncodedMessagePage {
   const given = namedValues("options", options);
-  return { before: optionalTime("options.before", given.before), limit: limit("options.limit", given.limit) };
+  return {
+    before: optionalTime("options.before", given.before),
+    beforeId: optionalNonNegativeInteger("options.beforeId", given.beforeId),
+    limit: limit("options.limit", given.limit),
+  };
 }
 
 const column = new ColumnReader("messages");
@@ -128,11 +155,26 @@ export class MessagesTable {
 
   /** Oldest first. */
   list(sessionId: string, page: EncodedMessagePage): StoredMessage[] {
-    if (page.before === null && page.limit === -1) {
+    if (page.before === null && page.beforeId === null && page.limit === -1) {
       return this.#statements.list.all(sessionId).map(toMessage);
     }
-    const newestFirst = this.#statements.page.all(sessionId, page.before ?? END_OF_TIME, page.limit);
-    return newestFirst.reverse().map(toMessage);
+    return this.#newestFirst(sessionId, page).reverse().map(toMessage);
+  }
+
+  #newestFirst(sessionId: string, { before, beforeId, limit: count }: EncodedMessagePage): Row[] {
+    if (beforeId === null) {
+      return this.#statements.page.all(sessionId, before ?? END_OF_TIME, count);
+    }
+    const found = this.#statements.position.values(beforeId, sessionId)[0];
+    if (found === undefined) {
+      throw mustBe("options.beforeId", `the id of a message of session ${sessionId}`, beforeId);
+    }
+    const [createdAt = null] = found;
+    return this.#statements.pageBefore.all(sessionId, before ?? END_OF_TIME, count, createdAt, beforeId);
+  }
+
+  delete(id: number): void {
+    this.#statements.delete.run(id);
   }
 
   /** Those up to a time, that time included. */

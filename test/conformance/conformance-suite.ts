@@ -22,6 +22,7 @@ import { describeForkExactness } from "./fork-exactness.js";
 import { describeLifecycle } from "./lifecycle.js";
 import { describeMemoryCalls } from "./memory-calls.js";
 import { describeMessages } from "./messages.js";
+import { describeNestedGraphs } from "./nested-graphs.js";
 import { describeSemanticSearch } from "./semantic-search.js";
 import { describeSessions } from "./sessions.js";
 import { describeText } from "./text.js";
@@ -36,6 +37,7 @@ export function describeCheckpointStoreConformance(options: ConformanceOptions):
     describeMessages(context);
     describeCheckpoints(context);
     describeCheckpointOrder(context);
+    describeNestedGraphs(context);
     describeFork(context);
     describeForkExactness(context);
     describeValues(context);

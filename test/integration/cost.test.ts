@@ -15,6 +15,7 @@ interface Cost {
 
 const SESSION = "the-session";
 const CHECKPOINT = "c10";
+const NESTED_SESSION = "a-session-with-a-graph-within-a-graph";
 
 const CALLS: Readonly<Record<string, (store: SqliteCheckpointStore) => Promise<unknown>>> = {
   addMessage: (store) => store.addMessage(SESSION, buildMessage(SESSION)),
@@ -27,6 +28,10 @@ const CALLS: Readonly<Record<string, (store: SqliteCheckpointStore) => Promise<u
   "getLatestCheckpoint in any namespace": (store) => store.getLatestCheckpoint(SESSION),
   "getLatestCheckpoint in the root namespace": (store) => store.getLatestCheckpoint(SESSION, ""),
   "getLatestCheckpoint in a named one": (store) => store.getLatestCheckpoint(SESSION, "graph"),
+  "getLatestCheckpoint of the outer graph": (store) => store.getLatestCheckpoint(NESTED_SESSION),
+  "getMessages, a page before a message": (store) => store.getMessages(SESSION, { beforeId: 15, limit: 5 }),
+  "listCheckpoints, a page before a checkpoint": (store) =>
+    store.listCheckpoints(SESSION, { beforeId: CHECKPOINT, limit: 5 }),
   "listCheckpoints, the newest 5": (store) => store.listCheckpoints(SESSION, { limit: 5 }),
   "fork at the tenth of the messages": (store) => store.fork(CHECKPOINT),
 };
@@ -69,6 +74,9 @@ function fill(path: string, size: number): void {
     `${rows} INSERT INTO messages (session_id, role, created_at) SELECT '${SESSION}', 'user', i FROM n`,
     `${rows} INSERT INTO checkpoints (id, session_id, namespace, version, step, source, node_results, created_at)
        SELECT 'c' || i, '${SESSION}', iif(i % 2, 'graph', ''), i, 0, 'loop', '{}', i FROM n`,
+    `INSERT INTO sessions (id, directory, created_at, updated_at) VALUES ('${NESTED_SESSION}', './d', 1, 1)`,
+    `${rows} INSERT INTO checkpoints (id, session_id, namespace, version, step, source, node_results, pending_nodes, created_at)
+       SELECT 'n' || i, '${NESTED_SESSION}', iif(i % 2, 'inner', ''), i, 0, 'loop', '{}', '["inner"]', i FROM n`,
   );
 }
 

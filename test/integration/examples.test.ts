@@ -4,6 +4,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Ledger } from "../../examples/resume-after-crash/ledger.js";
+import { NAMESPACE } from "../../examples/resume-after-crash/pipeline.js";
 import type { StoredSession } from "../../examples/resume-after-crash/worker.js";
 import { SqliteCheckpointStore } from "../../src/index.js";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
@@ -79,11 +80,13 @@ describe("the demo: resume after a crash", () => {
   test("tells the story: killed, survived, resumed, forked, drawn as a tree", () => {
     const inOrder = [
       /saved v4/,
-      /✗ write +killed in the middle of draft 2/,
+      /write\/plan +saved v3 within write/,
+      /✗ write\/polish +killed in the middle of draft 2/,
       /SIGKILL to process \d+/,
       /A new process opens the same file/,
       /messages +user, assistant, tool, tool, tool, assistant\n/,
       /checkpoints +v1, v2, v3, v4\n/,
+      /within write +v1, v2, v3; its newest is newer than v4\n/,
       /the latest +v4, step 3, iteration 1 of critique->write/,
       /lookFor: Set\(2\) \{ 'sleep', 'skin' \}/,
       /search-papers +Map\(2\) \{/,
@@ -125,7 +128,7 @@ describe("the demo: resume after a crash", () => {
     await using store = new SqliteCheckpointStore(path, { readonly: true });
     const versions = new Map<string | undefined, number[]>();
     for (const session of await store.listSessions()) {
-      const checkpoints = await store.listCheckpoints(session.id);
+      const checkpoints = await store.listCheckpoints(session.id, { namespace: NAMESPACE });
       versions.set(
         session.title,
         checkpoints.map(({ version }) => version),
@@ -137,6 +140,25 @@ describe("the demo: resume after a crash", () => {
         ["Do octopuses dream? (a bedtime story)", [5, 4, 3, 2]],
       ]),
     );
+  });
+});
+
+describe("the demo over a store whose latest checkpoint is that of the graph within", () => {
+  test("ends with 1", async () => {
+    const folder = await createTemporaryFolder();
+    const misleading = join(folder.path, "misleading.ts");
+    writeFileSync(
+      misleading,
+      `import { SqliteCheckpointStore } from ${JSON.stringify(join(SOURCE, "index.ts"))};
+       SqliteCheckpointStore.prototype.getLatestCheckpoint = async function (sessionId) {
+         return (await this.listCheckpoints(sessionId, { limit: 1 }))[0];
+       };`,
+    );
+    const env = environmentOf(folder, { BUN_OPTIONS: `--preload=${misleading}` });
+    const { exitCode, stderr } = await run([join(EXAMPLES, "resume-after-crash.ts")], env);
+    await folder.remove();
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("The checkpoint names a node that the pipeline does not have: polish");
   });
 });
 
@@ -231,7 +253,7 @@ describe("what the demo compares", () => {
     ledger.note({ type: "session-created", session });
     const message = await store.addMessage(session.id, buildMessage(session.id, { content: "hello" }));
     ledger.note({ type: "message-added", message });
-    const checkpoint = await store.saveCheckpoint(buildCheckpoint(session.id));
+    const checkpoint = await store.saveCheckpoint(buildCheckpoint(session.id, { namespace: NAMESPACE }));
     ledger.note({ type: "checkpoint-saved", checkpoint });
     return { ledger, stored: { session, messages: [message], checkpoints: [checkpoint] } };
   }

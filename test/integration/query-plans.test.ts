@@ -18,11 +18,15 @@ const SEARCHES: Readonly<Record<string, string>> = {
   "SESSIONS_SQL.listOfWorkspace": "sessions (workspace_id=?)",
   "MESSAGES_SQL.list": "messages (session_id=?)",
   "MESSAGES_SQL.page": "messages (session_id=? AND created_at<?)",
+  "MESSAGES_SQL.pageBefore": "messages (session_id=? AND created_at<?)",
   "MESSAGES_SQL.copyToFork": "messages (session_id=? AND created_at<?)",
   "CHECKPOINTS_SQL.select": "checkpoints (id=?)",
   "CHECKPOINTS_SQL.origin": "checkpoints (id=?)",
   "CHECKPOINTS_SQL.listOfRoot": "checkpoints (session_id=?)",
   "CHECKPOINTS_SQL.listOfNamespace": "checkpoints (session_id=? AND namespace=?)",
+  "CHECKPOINTS_SQL.listOfRootBefore": "checkpoints (session_id=? AND created_at<?)",
+  "CHECKPOINTS_SQL.listOfNamespaceBefore": "checkpoints (session_id=? AND namespace=? AND created_at<?)",
+  "CHECKPOINTS_SQL.latestOfNamed": "latest (session_id=?)",
   "CHECKPOINTS_SQL.nextVersion": "checkpoints (session_id=? AND namespace=?)",
   "ENTITIES_SQL.select": "entities (id=?)",
   "ENTITIES_SQL.listOfSession": "entities (session_id=?)",
@@ -45,6 +49,9 @@ const LISTS_OF_EVERYTHING = [
 
 /** It returns every row of its table: an index in its order would save the sort, and cost every message a page. */
 const SORTED_LIST = "SESSIONS_SQL.list";
+
+/** It sorts and scans what it has found by searches: one checkpoint a namespace, and the names of its nodes. */
+const LATEST_OF_OUTERMOST = "CHECKPOINTS_SQL.latestOfOutermost";
 
 /** One session with most of the rows, many with few, one workspace with most of the sessions. */
 const SKEWED = [
@@ -119,7 +126,8 @@ test("a store prepares no statement on its tables beside those that are looked a
 });
 
 describe.each(Object.keys(CONTENTS))("in a file that is %s", (content) => {
-  test.each(statements)("$name neither scans a table nor sorts", ({ name, sql }) => {
+  const others = statements.filter(({ name }) => name !== LATEST_OF_OUTERMOST);
+  test.each(others)("$name neither scans a table nor sorts", ({ name, sql }) => {
     const plan = planOf(content, sql);
     expect(plan.filter((step) => step.includes("TEMP B-TREE") && name !== SORTED_LIST)).toEqual([]);
     expect(plan.filter((step) => /AUTOMATIC/.test(step))).toEqual([]);
@@ -144,6 +152,23 @@ describe.each(Object.keys(CONTENTS))("in a file that is %s", (content) => {
       "RIGHT",
       "SEARCH checkpoints USING INDEX idx_checkpoints_saved_named (session_id=?)",
     ]);
+  });
+
+  test("the latest of the outermost graph looks at checkpoints by searches only", () => {
+    const sql = statements.find(({ name }) => name === LATEST_OF_OUTERMOST)?.sql ?? "";
+    const looks = planOf(content, sql).filter((step) =>
+      /^(SEARCH|SCAN) (checkpoints|newest|latest) USING/.test(step),
+    );
+    expect(looks.toSorted()).toEqual([
+      "SEARCH checkpoints USING COVERING INDEX idx_checkpoints_version (session_id=? AND namespace>?)",
+      "SEARCH checkpoints USING COVERING INDEX idx_checkpoints_version (session_id=?)",
+      "SEARCH checkpoints USING INTEGER PRIMARY KEY (rowid=?)",
+      "SEARCH checkpoints USING INTEGER PRIMARY KEY (rowid=?)",
+      "SEARCH latest USING INTEGER PRIMARY KEY (rowid=?)",
+      "SEARCH newest USING COVERING INDEX idx_checkpoints_saved_namespace (session_id=? AND namespace=?)",
+      "SEARCH newest USING COVERING INDEX idx_checkpoints_saved_root (session_id=?)",
+    ]);
+    expect(planOf(content, sql)).not.toContain("SCAN checkpoints");
   });
 
   test("the times of a session's clock are the ends of an index", () => {
