@@ -19,7 +19,8 @@ import { dirname, resolve } from "node:path";
 import { InvalidArgumentError, StoreOpenError } from "./errors.js";
 import type { StoreSettings } from "./options.js";
 import { Database, sqliteConstants } from "./runtime.js";
-import { codeOf, isBusy, messageOf, SQLITE, toStoreError } from "./sqlite-errors.js";
+import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
+import { messageOf } from "./validation/describe.js";
 
 /** A row as SQLite returns it: nothing is known of a column until a mapper has looked. */
 export type Row = Record<string, unknown>;

@@ -1,5 +1,7 @@
+import { InvalidArgumentError } from "./errors.js";
 import { decode } from "./json-plus/decode.js";
 import { toText } from "./json-plus/text.js";
+import { describe } from "./validation/describe.js";
 
 /**
  * The wire format of everything structured in the file: JSON, plus tagged objects for what JSON cannot say.
@@ -24,11 +26,17 @@ export class JsonPlusSerializer {
   }
 
   /**
-   * An object with an unknown tag is returned as the plain object it is, so that older readers survive newer writers.
+   * An object with an unknown tag, or with a tag of ours and a value that we do not write, is returned as the plain object
+   * it is: older readers survive newer writers, and users' objects that look like ours survive.
    *
-   * @throws {CheckpointCorruptionError} where the text is not JSON, or a known tag has a malformed value (named by path).
+   * @throws {InvalidArgumentError} if the text is not a string.
+   * @throws {CheckpointCorruptionError} if the text is not JSON, or one of the tags `Date`, `Map`, `Set` and `Buffer` has a
+   *   malformed value (named by path).
    */
   deserialize(text: string): unknown {
+    if (typeof text !== "string") {
+      throw new InvalidArgumentError("text", `must be a string, not ${describe(text)}`);
+    }
     return decode(text);
   }
 }

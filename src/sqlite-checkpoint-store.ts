@@ -5,7 +5,6 @@
  * statements in a transaction; a read waits for the writes called before it, and its rows go through a mapper.
  */
 import type { Database as BunDatabase } from "bun:sqlite";
-import { mustBe, namedValues, nonNegativeInteger, optionalText, text } from "./arguments.js";
 import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
 import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
@@ -33,7 +32,7 @@ import { encodeFact, encodeFactFilter, encodeFactSearch, FactsTable, toFact } fr
 import { encodeMessage, encodeMessagePage, MessagesTable } from "./tables/messages.js";
 import { SessionClocks } from "./tables/session-clocks.js";
 import { encodeSession, encodeSessionUpdates, SessionsTable } from "./tables/sessions.js";
-import { encodeVectorQuery, type VectorQuery, VectorsTable } from "./tables/vectors.js";
+import { type VectorQuery, VectorsTable } from "./tables/vectors.js";
 import type {
   Checkpoint,
   CheckpointPage,
@@ -56,6 +55,14 @@ import type {
   SessionUpdates,
   StoredMessage,
 } from "./types.js";
+import {
+  mustBe,
+  nonNegativeInteger,
+  optionalProse,
+  optionalText,
+  optionFields,
+  text,
+} from "./validation/arguments.js";
 import { type MissingUnit, UnsettledError, VectorIndex } from "./vectors/vector-index.js";
 
 /**
@@ -94,7 +101,7 @@ export class SqliteCheckpointStore implements MemoryStore {
    * Opens the file, makes it where it is missing (mode 0600, with its folders), and leaves the schema in place.
    * Synchronous: it may wait for another process that is doing the same.
    *
-   * @param path A file's path, or `":memory:"`, or a Database that the host application opened. A host's Database is
+   * @param path A file's path, or `":memory:"` (default; the data is gone on close), or a Database that the host application opened. A host's Database is
    *   used with its own settings (its foreign keys must be on), its other tables are left alone, and close leaves it open.
    * @throws {InvalidArgumentError} for a path or an option that is not allowed, named.
    * @throws {StoreOpenError} where the file cannot be opened, is not a database, is of a newer schema, or has tables of
@@ -102,7 +109,11 @@ export class SqliteCheckpointStore implements MemoryStore {
    * @throws {StoreBusyError} where another process kept the file locked for longer than `busyTimeout`.
    * @throws {HostTransactionError} where the host holds a transaction open and the schema is not in place yet.
    */
-  constructor(path: string | BunDatabase = IN_MEMORY, options?: SqliteCheckpointStoreOptions | null) {
+  constructor();
+  constructor(path: string | BunDatabase, options?: SqliteCheckpointStoreOptions | null);
+  constructor(...given: [path?: string | BunDatabase, options?: SqliteCheckpointStoreOptions | null]) {
+    // An explicit `undefined`, as from an environment variable that is not set, must not mean "in memory".
+    const [path, options] = given.length === 0 ? [IN_MEMORY] : given;
     this.#settings = settingsOf(options);
     this.#connection = this.#connect(path, options);
     try {
@@ -126,7 +137,7 @@ export class SqliteCheckpointStore implements MemoryStore {
       return useHostDatabase(path, this.#settings, bootstrap);
     }
     if (typeof path !== "string") {
-      throw mustBe("path", "a string or an open Database of bun:sqlite", path);
+      throw mustBe("path", 'a file\'s path, ":memory:" or an open Database of bun:sqlite', path);
     }
     return openFile(path, this.#settings, bootstrap);
   }
@@ -310,7 +321,7 @@ export class SqliteCheckpointStore implements MemoryStore {
    */
   async fork(checkpointId: string, options?: ForkOptions): Promise<Session> {
     const id = text("checkpointId", checkpointId);
-    const title = optionalText("options.title", namedValues("options", options).title);
+    const title = optionalProse("options.title", optionFields("options", options, ["title"]).title);
     return this.#calls.write((now) => {
       const origin = this.#checkpoints.origin(id);
       if (origin === undefined) {
@@ -426,7 +437,7 @@ export class SqliteCheckpointStore implements MemoryStore {
    * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
    */
   async searchEntitiesSemantic(embedding: number[], options?: EntitySearch): Promise<Entity[]> {
-    const query = encodeVectorQuery(embedding, options, encodeEntitySearch(options));
+    const query = encodeEntitySearch(embedding, options);
     return this.#search(query, toEntity);
   }
 
@@ -437,7 +448,7 @@ export class SqliteCheckpointStore implements MemoryStore {
    * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
    */
   async searchFactsSemantic(embedding: number[], options?: SemanticSearch): Promise<Fact[]> {
-    const query = encodeVectorQuery(embedding, options, encodeFactSearch(options));
+    const query = encodeFactSearch(embedding, options);
     return this.#search(query, toFact);
   }
 

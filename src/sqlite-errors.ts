@@ -13,6 +13,7 @@ import {
   StoreBusyError,
   StoreReadonlyError,
 } from "./errors.js";
+import { messageOf } from "./validation/describe.js";
 
 /** Primary result codes, and the two extended ones that are told apart. https://sqlite.org/rescode.html */
 export const SQLITE = {
@@ -81,8 +82,4 @@ export function toStoreError(error: unknown, busyTimeout: number): CheckpointSto
     default:
       return new StorageError(messageOf(error), cause);
   }
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,7 +5,8 @@
  * Nothing is ever constructed by a name out of the data: the constructors are listed here.
  */
 import { CheckpointCorruptionError } from "../errors.js";
-import { INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY } from "./tags.js";
+import { messageOf } from "../validation/describe.js";
+import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY } from "./tags.js";
 
 export function decode(text: string): unknown {
   let parsed: unknown;
@@ -30,6 +31,12 @@ function mayHoldTag(text: string): boolean {
 
 type Reviver = (decoder: Decoder, value: unknown) => unknown;
 
+/**
+ * Instead of a value: it bears one of our tags, but not what the tag stands for. 0.2.3 knew nothing of these tags and kept
+ * users' objects that look like them, so it is a plain object. The tags of 0.2.3 itself it refused in such a case.
+ */
+const NOT_OURS: unique symbol = Symbol("not ours");
+
 class Decoder {
   readonly #keys: (string | number)[] = [];
 
@@ -40,7 +47,9 @@ class Decoder {
       if (error instanceof CheckpointCorruptionError) {
         throw error;
       }
-      throw new CheckpointCorruptionError(`value cannot be read back (${String(error)})`, { cause: error });
+      throw new CheckpointCorruptionError(`value cannot be read back (${messageOf(error)})`, {
+        cause: error,
+      });
     }
   }
 
@@ -53,7 +62,8 @@ class Decoder {
     }
     const tag: unknown = Object.hasOwn(value, TYPE_KEY) ? Reflect.get(value, TYPE_KEY) : undefined;
     const revive = typeof tag === "string" ? REVIVERS.get(tag) : undefined;
-    return revive === undefined ? this.decodeRecord(value) : revive(this, Reflect.get(value, "value"));
+    const revived = revive === undefined ? NOT_OURS : revive(this, Reflect.get(value, "value"));
+    return revived === NOT_OURS ? this.decodeRecord(value) : revived;
   }
 
   decodeArray(array: unknown[]): unknown[] {
@@ -86,7 +96,7 @@ class Decoder {
     return decoded;
   }
 
-  /** The value of a known tag is not what the tag says. */
+  /** The value of a tag of 0.2.3 is not what the tag says. */
   malformed(tag: string, expected: string, cause?: unknown): CheckpointCorruptionError {
     return new CheckpointCorruptionError(
       `${pathOf(this.#keys)} is tagged ${tag} but its value is not ${expected}`,
@@ -95,9 +105,6 @@ class Decoder {
   }
 }
 
-/** With a time zone, as `toISOString` writes it, or without one, as people do. */
-const ISO_8601 =
-  /^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
 const NOT_BASE64 = /[^A-Za-z0-9+/]/;
 const INTEGER = /^-?\d+$/;
 const SPECIAL_NUMBERS = new Map([
@@ -133,28 +140,26 @@ const REVIVERS = new Map<string, Reviver>([
   [TAG.date, reviveDate],
   [TAG.map, reviveMap],
   [TAG.set, reviveSet],
-  [TAG.buffer, (decoder, value) => bytesOf(decoder, TAG.buffer, value)],
+  [TAG.buffer, reviveBuffer],
   [TAG.undefined, reviveUndefined],
   [TAG.bigint, reviveBigint],
   [TAG.number, reviveNumber],
   [TAG.regExp, reviveRegExp],
   [TAG.url, reviveUrl],
   [TAG.error, reviveError],
-  [TAG.arrayBuffer, (decoder, value) => bufferOf(decoder, TAG.arrayBuffer, value)],
-  [`${TAG.view}DataView`, (decoder, value) => new DataView(bufferOf(decoder, `${TAG.view}DataView`, value))],
+  [TAG.arrayBuffer, (_decoder, value) => bufferOf(value) ?? NOT_OURS],
+  [`${TAG.view}DataView`, reviveDataView],
   ...VIEW_CLASSES.map(viewReviver),
   [TAG.object, reviveOwnObject],
 ]);
 
+/** Any text that the engine takes for a date, as 0.2.3 did. */
 function reviveDate(decoder: Decoder, value: unknown): Date {
-  const date = typeof value === "string" && ISO_8601.test(value) ? new Date(value) : undefined;
-  if (date !== undefined && !Number.isNaN(date.getTime())) {
-    return date;
+  const date = typeof value === "string" ? new Date(value) : undefined;
+  if (date === undefined || (Number.isNaN(date.getTime()) && value !== INVALID_DATE)) {
+    throw decoder.malformed(TAG.date, "a date");
   }
-  if (value === INVALID_DATE) {
-    return new Date(Number.NaN);
-  }
-  throw decoder.malformed(TAG.date, "an ISO 8601 date");
+  return date;
 }
 
 function reviveMap(decoder: Decoder, value: unknown): Map<unknown, unknown> {
@@ -178,65 +183,50 @@ function reviveSet(decoder: Decoder, value: unknown): Set<unknown> {
   return new Set(decoder.decodeArray(value));
 }
 
-function reviveUndefined(decoder: Decoder, value: unknown): undefined {
-  if (value !== null) {
-    throw decoder.malformed(TAG.undefined, "null");
-  }
+function reviveUndefined(_decoder: Decoder, value: unknown): unknown {
+  return value === null ? undefined : NOT_OURS;
 }
 
-function reviveBigint(decoder: Decoder, value: unknown): bigint {
+function reviveBigint(_decoder: Decoder, value: unknown): unknown {
   if (typeof value !== "string" || !INTEGER.test(value)) {
-    throw decoder.malformed(TAG.bigint, "an integer in decimal digits");
+    return NOT_OURS;
   }
   try {
     return BigInt(value);
-  } catch (error) {
-    throw decoder.malformed(TAG.bigint, "one that the engine has room for", error);
+  } catch {
+    return NOT_OURS; // Too large for the engine, so no engine wrote it.
   }
 }
 
-function reviveNumber(decoder: Decoder, value: unknown): number {
+function reviveNumber(_decoder: Decoder, value: unknown): unknown {
   const number = typeof value === "string" ? SPECIAL_NUMBERS.get(value) : undefined;
-  if (number === undefined) {
-    throw decoder.malformed(TAG.number, `one of ${[...SPECIAL_NUMBERS.keys()].join(", ")}`);
-  }
-  return number;
+  return number ?? NOT_OURS;
 }
 
-function reviveRegExp(decoder: Decoder, value: unknown): RegExp {
+function reviveRegExp(decoder: Decoder, value: unknown): unknown {
   const [source, flags, index] = Array.isArray(value) ? value : [];
   const lastIndex = decoder.decodeAt(2, index);
   if (typeof source !== "string" || typeof flags !== "string" || typeof lastIndex !== "number") {
-    throw decoder.malformed(TAG.regExp, "[source, flags, lastIndex]");
+    return NOT_OURS;
   }
   try {
     const regExp = new RegExp(source, flags);
     regExp.lastIndex = lastIndex;
     return regExp;
-  } catch (error) {
-    throw decoder.malformed(TAG.regExp, "a regular expression", error);
+  } catch {
+    return NOT_OURS;
   }
 }
 
-function reviveUrl(decoder: Decoder, value: unknown): URL {
-  const url = typeof value === "string" ? URL.parse(value) : null;
-  if (url === null) {
-    throw decoder.malformed(TAG.url, "an absolute URL");
-  }
-  return url;
+function reviveUrl(_decoder: Decoder, value: unknown): unknown {
+  return (typeof value === "string" ? URL.parse(value) : null) ?? NOT_OURS;
 }
 
-function reviveError(decoder: Decoder, value: unknown): Error {
-  if (!isRecord(value) || typeof value.name !== "string" || typeof value.message !== "string") {
-    throw decoder.malformed(TAG.error, "an object with a name and a message");
+function reviveError(decoder: Decoder, value: unknown): unknown {
+  if (!isErrorParts(value)) {
+    return NOT_OURS;
   }
   const { name, message, stack, errors, fields = {} } = value;
-  if (stack !== undefined && typeof stack !== "string") {
-    throw decoder.malformed(TAG.error, "an object whose stack is text");
-  }
-  if (!isRecord(fields)) {
-    throw decoder.malformed(TAG.error, "an object whose fields are an object");
-  }
   const error = newError(decoder, name, message, errors);
   defineHidden(error, "stack", stack);
   if (error.name !== name) {
@@ -251,13 +241,21 @@ function reviveError(decoder: Decoder, value: unknown): Error {
   return error;
 }
 
+function isErrorParts(value: unknown): value is ErrorParts {
+  return (
+    isRecord(value) &&
+    typeof value.name === "string" &&
+    typeof value.message === "string" &&
+    (value.stack === undefined || typeof value.stack === "string") &&
+    (value.errors === undefined || Array.isArray(value.errors)) &&
+    (value.fields === undefined || isRecord(value.fields))
+  );
+}
+
 function newError(decoder: Decoder, name: string, message: string, errors: unknown): Error {
   if (Array.isArray(errors)) {
     decoder.decodeAt("errors", errors);
     return new AggregateError(errors, message);
-  }
-  if (errors !== undefined) {
-    throw decoder.malformed(TAG.error, "an object whose errors are an array");
   }
   const ErrorClass = ERROR_CLASSES.get(name) ?? Error;
   return new ErrorClass(message);
@@ -268,32 +266,38 @@ function defineHidden(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
 }
 
-function reviveOwnObject(decoder: Decoder, value: unknown): object {
-  if (!isRecord(value)) {
-    throw decoder.malformed(TAG.object, "an object");
-  }
-  return decoder.decodeRecord(value);
+function reviveOwnObject(decoder: Decoder, value: unknown): unknown {
+  return isRecord(value) ? decoder.decodeRecord(value) : NOT_OURS;
 }
 
 function viewReviver(View: (typeof VIEW_CLASSES)[number]): [string, Reviver] {
-  const tag = TAG.view + View.name;
   return [
-    tag,
-    (decoder, value) => {
-      const buffer = bufferOf(decoder, tag, value);
-      if (buffer.byteLength % View.BYTES_PER_ELEMENT !== 0) {
-        throw decoder.malformed(tag, `a multiple of ${View.BYTES_PER_ELEMENT} bytes`);
-      }
-      return new View(buffer);
+    TAG.view + View.name,
+    (_decoder, value) => {
+      const buffer = bufferOf(value);
+      return buffer === undefined || buffer.byteLength % View.BYTES_PER_ELEMENT !== 0
+        ? NOT_OURS
+        : new View(buffer);
     },
   ];
 }
 
-function bytesOf(decoder: Decoder, tag: string, value: unknown): Buffer {
-  if (typeof value !== "string" || !isBase64(value)) {
-    throw decoder.malformed(tag, "standard base64");
+function reviveDataView(_decoder: Decoder, value: unknown): unknown {
+  const buffer = bufferOf(value);
+  return buffer === undefined ? NOT_OURS : new DataView(buffer);
+}
+
+function reviveBuffer(decoder: Decoder, value: unknown): Buffer {
+  const bytes = bytesOf(value);
+  if (bytes === undefined) {
+    throw decoder.malformed(TAG.buffer, "standard base64");
   }
-  return Buffer.from(value, "base64");
+  return bytes;
+}
+
+/** `undefined` if the value is not standard base64. */
+function bytesOf(value: unknown): Buffer | undefined {
+  return typeof value === "string" && isBase64(value) ? Buffer.from(value, "base64") : undefined;
 }
 
 /** One pattern for all of it, with a repeated group, silently matches nothing beyond some 8 MB. */
@@ -303,8 +307,9 @@ function isBase64(text: string): boolean {
 }
 
 /** A buffer of its own: small Buffers are slices of a pool that many share. */
-function bufferOf(decoder: Decoder, tag: string, value: unknown): ArrayBuffer {
-  return new Uint8Array(bytesOf(decoder, tag, value)).buffer;
+function bufferOf(value: unknown): ArrayBuffer | undefined {
+  const bytes = bytesOf(value);
+  return bytes === undefined ? undefined : new Uint8Array(bytes).buffer;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

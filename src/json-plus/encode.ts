@@ -6,7 +6,9 @@
  *
  * Limits: {@link MAX_DEPTH} levels, {@link MAX_CONTAINERS} objects and arrays.
  */
+import { types } from "node:util";
 import { SerializationError } from "../errors.js";
+import { messageOf } from "../validation/describe.js";
 import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY, tagged } from "./tags.js";
 
 /** Less than half of what the engine's stack holds (Bun 1.2 to 1.4): the caller's own frames need room too. */
@@ -40,7 +42,7 @@ class Encoder {
       if (error instanceof SerializationError) {
         throw error;
       }
-      throw this.#failure(this.#depth, `could not be read: ${String(error)}`, error);
+      throw this.#failure(this.#depth, `could not be read: ${messageOf(error)}`, error);
     }
   }
 
@@ -105,7 +107,7 @@ class Encoder {
     if (Array.isArray(container)) {
       return this.#encodeArray(container);
     }
-    return container instanceof Error ? this.#encodeError(container) : this.#encodeRecord(container);
+    return isError(container) ? this.#encodeError(container) : this.#encodeRecord(container);
   }
 
   #encodeArray(array: readonly unknown[]): readonly unknown[] {
@@ -145,10 +147,13 @@ class Encoder {
     return isTagLookalike ? tagged(TAG.object, encoded) : encoded;
   }
 
-  /** Instances of built-in classes; `undefined` for an instance of any other class, which JSON writes as a record. */
+  /**
+   * Instances of built-in classes, told by what they are and not by their prototype: a value that comes from a code interpreter
+   * (node:vm) has the classes of another realm. `undefined` for an instance of any other class, which JSON writes as a record. */
   #encodeInstance(instance: object): unknown {
-    if (instance instanceof Date) {
-      return tagged(TAG.date, Number.isNaN(instance.getTime()) ? INVALID_DATE : instance.toISOString());
+    if (types.isDate(instance)) {
+      const isInvalid = Number.isNaN(Date.prototype.getTime.call(instance));
+      return tagged(TAG.date, isInvalid ? INVALID_DATE : Date.prototype.toISOString.call(instance));
     }
     if (instance instanceof URL) {
       return tagged(TAG.url, instance.href);
@@ -159,19 +164,19 @@ class Encoder {
     if ("toJSON" in instance && typeof instance.toJSON === "function") {
       return undefined;
     }
-    if (instance instanceof Map) {
+    if (types.isMap(instance)) {
       return tagged(TAG.map, this.#encodeEntries(instance));
     }
-    if (instance instanceof Set) {
+    if (types.isSet(instance)) {
       return tagged(TAG.set, this.#encodeArray([...instance]));
     }
     if (ArrayBuffer.isView(instance)) {
       return tagged(TAG.view + viewNameOf(instance), base64Of(instance));
     }
-    if (instance instanceof ArrayBuffer) {
+    if (types.isArrayBuffer(instance)) {
       return tagged(TAG.arrayBuffer, base64Of(new Uint8Array(instance)));
     }
-    if (instance instanceof RegExp) {
+    if (types.isRegExp(instance)) {
       return tagged(TAG.regExp, [
         instance.source,
         instance.flags,
@@ -198,7 +203,7 @@ class Encoder {
     if (Object.hasOwn(error, "cause")) {
       parts.cause = this.#encodeElement(error.cause, "cause");
     }
-    if (error instanceof AggregateError) {
+    if (isAggregateError(error)) {
       parts.errors = this.#encodeElement(error.errors, "errors");
     }
     const fields = this.#encodeErrorFields(error, parts);
@@ -235,9 +240,22 @@ function copyOfFirst(record: object, keys: readonly string[], count: number): Re
   return copy;
 }
 
+function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
+/** One of another realm bears the name only. */
+function isAggregateError(error: Error): error is AggregateError {
+  const isOfOtherRealm = !Object.prototype.isPrototypeOf.call(Error.prototype, error);
+  return (
+    error instanceof AggregateError ||
+    (isOfOtherRealm && error.name === "AggregateError" && Object.hasOwn(error, "errors"))
+  );
+}
+
 /** The built-in's name also for an instance of a subclass. */
 function viewNameOf(view: ArrayBufferView): string {
-  return view instanceof DataView ? "DataView" : String(Reflect.get(view, Symbol.toStringTag));
+  return types.isDataView(view) ? "DataView" : String(Reflect.get(view, Symbol.toStringTag));
 }
 
 function base64Of(view: ArrayBufferView): string {

@@ -1,5 +1,6 @@
 /** Values to text, and to what a read of it returns: plain ones by `JSON.stringify` alone, all others by way of the encoder. */
 import { SerializationError } from "../errors.js";
+import { messageOf } from "../validation/describe.js";
 import { decode } from "./decode.js";
 import { encode } from "./encode.js";
 import { NOT_PLAIN, plain, plainCopy } from "./plain.js";
@@ -37,7 +38,7 @@ function stringify(encoded: unknown, given: unknown): string {
   try {
     text = JSON.stringify(encoded);
   } catch (error) {
-    throw new SerializationError("$", `cannot be written as text: ${String(error)}`, { cause: error });
+    throw new SerializationError("$", `cannot be written as text: ${messageOf(error)}`, { cause: error });
   }
   if (text === undefined) {
     throw new SerializationError("$", `is a ${typeof given}, which has no wire format`);

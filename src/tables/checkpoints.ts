@@ -1,22 +1,25 @@
 /** The table `checkpoints`: its statements, what they take, and the mapper from row to {@link Checkpoint}. */
+import type { Connection, Row, Statements } from "../connection.js";
+import { CheckpointVersionConflictError } from "../errors.js";
+import type { EncodedValue } from "../json-plus/text.js";
+import { extendedCodeOf, SQLITE } from "../sqlite-errors.js";
+import type { Checkpoint, CheckpointSource } from "../types.js";
 import {
+  eachField,
   limit,
   mustBe,
-  namedValues,
   nonNegativeInteger,
   oneOf,
   optionalStructured,
   optionalText,
-  required,
+  optionFields,
+  requiredFields,
   structured,
   text,
-} from "../arguments.js";
-import type { Connection, Row, Statements } from "../connection.js";
-import { CheckpointVersionConflictError } from "../errors.js";
-import type { EncodedValue } from "../json-plus/text.js";
-import { cycleState, nodeResults, pendingNodes } from "../shapes.js";
-import { extendedCodeOf, SQLITE } from "../sqlite-errors.js";
-import type { Checkpoint, CheckpointSource } from "../types.js";
+  withNamed,
+} from "../validation/arguments.js";
+import { cycleState, nodeResults, pendingNodes } from "../validation/schemas.js";
+import { storedCycleState, storedNodeResults, withNumericIteration } from "../validation/stored-schemas.js";
 import { ColumnReader, setIfPresent } from "./columns.js";
 
 const COLUMNS =
@@ -271,8 +274,24 @@ export interface EncodedCheckpointPage {
   limit: number;
 }
 
+const FIELDS = [
+  "sessionId",
+  "namespace",
+  "parentId",
+  "version",
+  "step",
+  "nodeId",
+  "nodeResults",
+  "pendingNodes",
+  "cycleState",
+  "source",
+] as const;
+
+const plainNodeResults = eachField(withNamed("status", "output", "error", "startedAt", "completedAt"));
+const plainCycleState = withNamed("backEdge", "iteration");
+
 export function encodeCheckpoint(checkpoint: unknown): NewCheckpointRow {
-  const given = required("checkpoint", checkpoint);
+  const given = requiredFields("checkpoint", checkpoint, FIELDS);
   return {
     session_id: text("checkpoint.sessionId", given.sessionId),
     namespace: optionalText("checkpoint.namespace", given.namespace) ?? "",
@@ -280,15 +299,15 @@ export function encodeCheckpoint(checkpoint: unknown): NewCheckpointRow {
     version: nonNegativeInteger("checkpoint.version", given.version),
     step: nonNegativeInteger("checkpoint.step", given.step),
     node_id: optionalText("checkpoint.nodeId", given.nodeId),
-    node_results: structured("checkpoint.nodeResults", given.nodeResults, nodeResults),
+    node_results: structured("checkpoint.nodeResults", given.nodeResults, nodeResults, plainNodeResults),
     pending_nodes: structured("checkpoint.pendingNodes", given.pendingNodes ?? [], pendingNodes),
-    cycle_state: optionalStructured("checkpoint.cycleState", given.cycleState, cycleState),
+    cycle_state: optionalStructured("checkpoint.cycleState", given.cycleState, cycleState, plainCycleState),
     source: oneOf("checkpoint.source", given.source, SOURCES),
   };
 }
 
 export function encodeCheckpointPage(options: unknown): EncodedCheckpointPage {
-  const given = namedValues("options", options);
+  const given = optionFields("options", options, ["limit", "namespace", "beforeId"]);
   return {
     namespace: optionalText("options.namespace", given.namespace),
     beforeId: optionalText("options.beforeId", given.beforeId),
@@ -303,16 +322,20 @@ export function toCheckpoint(row: Row): Checkpoint {
     id: column.text(row, "id"),
     sessionId: column.text(row, "session_id"),
     namespace: column.text(row, "namespace"),
-    version: column.integer(row, "version"),
-    step: column.integer(row, "step"),
-    source: column.oneOf(row, "source", SOURCES),
-    createdAt: column.integer(row, "created_at"),
-    nodeResults: column.structured(row, "node_results", nodeResults),
+    version: column.written(row, "version"),
+    step: column.written(row, "step"),
+    source: column.written(row, "source"),
+    createdAt: column.written(row, "created_at"),
+    nodeResults: column.structured(row, "node_results", storedNodeResults),
     pendingNodes: column.optionalStructured(row, "pending_nodes", pendingNodes) ?? [],
   };
-  setIfPresent(checkpoint, "parentId", column.optionalText(row, "parent_id"));
-  setIfPresent(checkpoint, "nodeId", column.optionalText(row, "node_id"));
-  setIfPresent(checkpoint, "cycleState", column.optionalStructured(row, "cycle_state", cycleState));
+  setIfPresent(checkpoint, "parentId", column.optionalWritten(row, "parent_id"));
+  setIfPresent(checkpoint, "nodeId", column.optionalWritten(row, "node_id"));
+  setIfPresent(
+    checkpoint,
+    "cycleState",
+    column.optionalStructured(row, "cycle_state", storedCycleState, withNumericIteration),
+  );
   return checkpoint;
 }
 

@@ -5,7 +5,8 @@ import type { Row } from "../connection.js";
 import { CheckpointCorruptionError } from "../errors.js";
 import { decode } from "../json-plus/decode.js";
 import { EncodedValue } from "../json-plus/text.js";
-import { describe, type Shape } from "../shapes.js";
+import { describe, messageOf } from "../validation/describe.js";
+import type { Schema } from "../validation/schema.js";
 
 export class ColumnReader {
   constructor(readonly table: string) {}
@@ -34,12 +35,17 @@ export class ColumnReader {
     return row[column] === null ? undefined : this.integer(row, column);
   }
 
-  real(row: Row, column: string): number {
-    const value = row[column];
-    if (typeof value !== "number") {
-      throw this.#corruption(row, column, `must be a number, not ${describe(value)}`);
-    }
-    return value;
+  /**
+   * A plain value as SQLite returns it. 0.2.3 checked few of them: what it wrote there is returned as 0.2.3 read it, also if
+   * it is none that the contract's type names, such as a role "developer" or half a token.
+   */
+  written<T>(row: Row, column: string): T {
+    return row[column] as T;
+  }
+
+  /** Likewise; `undefined` if the column is NULL. */
+  optionalWritten<T>(row: Row, column: string): T | undefined {
+    return row[column] === null ? undefined : this.written<T>(row, column);
   }
 
   oneOf<T extends string>(row: Row, column: string, allowed: readonly T[]): T {
@@ -51,23 +57,40 @@ export class ColumnReader {
     return found;
   }
 
-  /** A value in the wire format, or as it was encoded for a row that is being written. */
-  structured<T>(row: Row, column: string, shape: Shape<T>): T {
+  /** A value in the wire format. What was encoded for a row that is being written has been validated already. */
+  structured<T>(row: Row, column: string, schema: Schema<T>, revise: (value: unknown) => unknown = same): T {
     const written = row[column];
-    const value = written instanceof EncodedValue ? written.value : this.#deserialize(row, column);
-    if (!shape.accepts(value)) {
-      const fault = shape.faultIn(value);
+    const value = written instanceof EncodedValue ? written.value : revise(this.#deserialize(row, column));
+    const found = written instanceof EncodedValue ? undefined : schema.validate(value);
+    if (found !== undefined) {
       throw this.#corruption(
         row,
         column,
-        `$${fault?.path} must be ${fault?.expected}, not ${describe(fault?.given)}`,
+        `$${found.path} must be ${found.expected}, not ${describe(found.given)}`,
       );
     }
-    return value;
+    return value as T;
   }
 
-  optionalStructured<T>(row: Row, column: string, shape: Shape<T>): T | undefined {
-    return row[column] === null ? undefined : this.structured(row, column, shape);
+  optionalStructured<T>(
+    row: Row,
+    column: string,
+    schema: Schema<T>,
+    revise?: (value: unknown) => unknown,
+  ): T | undefined {
+    return row[column] === null ? undefined : this.structured(row, column, schema, revise);
+  }
+
+  /** `undefined` for one that does not decode: what can be done without must not hide its row. */
+  readable<T>(row: Row, column: string, schema: Schema<T>): T | undefined {
+    try {
+      return this.optionalStructured(row, column, schema);
+    } catch (error) {
+      if (error instanceof CheckpointCorruptionError) {
+        return undefined;
+      }
+      throw error;
+    }
   }
 
   #deserialize(row: Row, column: string): unknown {
@@ -75,7 +98,7 @@ export class ColumnReader {
     try {
       return decode(text);
     } catch (error) {
-      const reason = error instanceof CheckpointCorruptionError ? error.reason : String(error);
+      const reason = error instanceof CheckpointCorruptionError ? error.reason : messageOf(error);
       throw this.#corruption(row, column, reason, { cause: error });
     }
   }
@@ -86,6 +109,10 @@ export class ColumnReader {
       options,
     );
   }
+}
+
+function same(value: unknown): unknown {
+  return value;
 }
 
 /** An absent optional value is no property at all, not one that is `undefined`. */

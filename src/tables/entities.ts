@@ -1,23 +1,34 @@
 /** The table `entities`: its statements, what they take, and the mapper from row to {@link Entity}. */
+import type { Connection, Row, Statements } from "../connection.js";
+import type { EncodedValue } from "../json-plus/text.js";
+import type { Entity } from "../types.js";
 import {
   type Clearable,
   clearable,
+  eachElement,
   limit,
-  namedValues,
-  optionalStructuredText,
+  optionalProse,
+  optionalStructured,
   optionalText,
   optionalVector,
-  required,
+  optionFields,
+  prose,
+  requiredFields,
   structured,
   text,
   vector,
-} from "../arguments.js";
-import type { Connection, Row, Statements } from "../connection.js";
-import type { EncodedValue } from "../json-plus/text.js";
-import { embedding, record, relationships } from "../shapes.js";
-import type { Entity } from "../types.js";
+  withNamed,
+} from "../validation/arguments.js";
+import { embedding, record, relationships } from "../validation/schemas.js";
+import { storedObject } from "../validation/stored-schemas.js";
 import { ColumnReader, setIfPresent } from "./columns.js";
-import { type EncodedEmbedding, encodeEmbedding, type VectorFilter } from "./vectors.js";
+import {
+  type EncodedEmbedding,
+  encodeEmbedding,
+  encodeVectorQuery,
+  SEARCH_OPTIONS,
+  type VectorQuery,
+} from "./vectors.js";
 
 const COLUMNS =
   "id, session_id, workspace_id, name, type, attributes, relationships, created_at, updated_at, embedding";
@@ -124,17 +135,34 @@ export interface EncodedEntityFilter {
   limit: number;
 }
 
+const FIELDS = [
+  "sessionId",
+  "workspaceId",
+  "name",
+  "type",
+  "attributes",
+  "relationships",
+  "embedding",
+] as const;
+
+const plainRelationships = eachElement(withNamed("targetId", "type"));
+
 export function encodeEntity(entity: unknown): { row: NewEntityRow; embedding: EncodedEmbedding | null } {
-  const given = required("entity", entity);
+  const given = requiredFields("entity", entity, FIELDS);
   const encoded = encodeEmbedding(optionalVector("entity.embedding", given.embedding));
   return {
     row: {
       session_id: text("entity.sessionId", given.sessionId),
       workspace_id: optionalText("entity.workspaceId", given.workspaceId),
-      name: text("entity.name", given.name),
+      name: prose("entity.name", given.name),
       type: text("entity.type", given.type),
       attributes: structured("entity.attributes", given.attributes ?? {}, record),
-      relationships: structured("entity.relationships", given.relationships ?? [], relationships),
+      relationships: structured(
+        "entity.relationships",
+        given.relationships ?? [],
+        relationships,
+        plainRelationships,
+      ),
       embedding: encoded?.text ?? null,
     },
     embedding: encoded,
@@ -142,19 +170,21 @@ export function encodeEntity(entity: unknown): { row: NewEntityRow; embedding: E
 }
 
 export function encodeEntityUpdates(updates: unknown): EncodedEntityUpdates {
-  const given = required("updates", updates);
+  const given = requiredFields("updates", updates, FIELDS);
   return {
-    name: optionalText("updates.name", given.name),
+    name: optionalProse("updates.name", given.name),
     type: optionalText("updates.type", given.type),
-    attributes: optionalStructuredText("updates.attributes", given.attributes, record),
-    relationships: optionalStructuredText("updates.relationships", given.relationships, relationships),
+    attributes: optionalStructured("updates.attributes", given.attributes, record)?.text ?? null,
+    relationships:
+      optionalStructured("updates.relationships", given.relationships, relationships, plainRelationships)
+        ?.text ?? null,
     workspaceId: clearable(given.workspaceId, (id) => text("updates.workspaceId", id)),
     embedding: clearable(given.embedding, (numbers) => encodeEmbedding(vector("updates.embedding", numbers))),
   };
 }
 
 export function encodeEntityFilter(options: unknown): EncodedEntityFilter {
-  const given = namedValues("options", options);
+  const given = optionFields("options", options, ["sessionId", "workspaceId", "type", "limit"]);
   return {
     sessionId: optionalText("options.sessionId", given.sessionId),
     workspaceId: optionalText("options.workspaceId", given.workspaceId),
@@ -163,9 +193,13 @@ export function encodeEntityFilter(options: unknown): EncodedEntityFilter {
   };
 }
 
-export function encodeEntitySearch(options: unknown): VectorFilter {
-  const { sessionId, workspaceId } = encodeEntityFilter(options);
-  return { owner: "entity", sessionId, workspaceId };
+export function encodeEntitySearch(query: unknown, options: unknown): VectorQuery {
+  const given = optionFields("options", options, ["sessionId", "workspaceId", ...SEARCH_OPTIONS]);
+  return encodeVectorQuery(query, given, {
+    owner: "entity",
+    sessionId: optionalText("options.sessionId", given.sessionId),
+    workspaceId: optionalText("options.workspaceId", given.workspaceId),
+  });
 }
 
 const column = new ColumnReader("entities");
@@ -174,15 +208,15 @@ export function toEntity(row: Row): Entity {
   const entity: Entity = {
     id: column.text(row, "id"),
     sessionId: column.text(row, "session_id"),
-    name: column.text(row, "name"),
-    type: column.text(row, "type"),
-    attributes: column.optionalStructured(row, "attributes", record) ?? {},
+    name: column.written(row, "name"),
+    type: column.written(row, "type"),
+    attributes: column.optionalStructured(row, "attributes", storedObject) ?? {},
     relationships: column.optionalStructured(row, "relationships", relationships) ?? [],
-    createdAt: column.integer(row, "created_at"),
-    updatedAt: column.integer(row, "updated_at"),
+    createdAt: column.written(row, "created_at"),
+    updatedAt: column.written(row, "updated_at"),
   };
-  setIfPresent(entity, "workspaceId", column.optionalText(row, "workspace_id"));
-  setIfPresent(entity, "embedding", column.optionalStructured(row, "embedding", embedding));
+  setIfPresent(entity, "workspaceId", column.optionalWritten(row, "workspace_id"));
+  setIfPresent(entity, "embedding", column.readable(row, "embedding", embedding));
   return entity;
 }
 

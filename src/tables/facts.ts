@@ -1,20 +1,26 @@
 /** The table `facts`: its statements, what they take, and the mapper from row to {@link Fact}. */
+import type { Connection, Row, Statements } from "../connection.js";
+import type { Fact } from "../types.js";
 import {
   fraction,
   limit,
-  namedValues,
   optionalFraction,
   optionalText,
   optionalVector,
-  required,
-  text,
-} from "../arguments.js";
-import type { Connection, Row, Statements } from "../connection.js";
-import { embedding } from "../shapes.js";
-import type { Fact } from "../types.js";
+  optionFields,
+  prose,
+  requiredFields,
+} from "../validation/arguments.js";
+import { embedding } from "../validation/schemas.js";
 import { ColumnReader, setIfPresent } from "./columns.js";
 import { LARGEST_CLOCK_ERROR } from "./entities.js";
-import { type EncodedEmbedding, encodeEmbedding, type VectorFilter } from "./vectors.js";
+import {
+  type EncodedEmbedding,
+  encodeEmbedding,
+  encodeVectorQuery,
+  SEARCH_OPTIONS,
+  type VectorQuery,
+} from "./vectors.js";
 
 const COLUMNS = "id, workspace_id, content, confidence, source_session_id, created_at, embedding";
 
@@ -72,12 +78,18 @@ export interface EncodedFactFilter {
 }
 
 export function encodeFact(fact: unknown): { row: NewFactRow; embedding: EncodedEmbedding | null } {
-  const given = required("fact", fact);
+  const given = requiredFields("fact", fact, [
+    "workspaceId",
+    "content",
+    "confidence",
+    "sourceSessionId",
+    "embedding",
+  ]);
   const encoded = encodeEmbedding(optionalVector("fact.embedding", given.embedding));
   return {
     row: {
       workspace_id: optionalText("fact.workspaceId", given.workspaceId),
-      content: text("fact.content", given.content),
+      content: prose("fact.content", given.content),
       confidence: fraction("fact.confidence", given.confidence),
       source_session_id: optionalText("fact.sourceSessionId", given.sourceSessionId),
       embedding: encoded?.text ?? null,
@@ -87,7 +99,7 @@ export function encodeFact(fact: unknown): { row: NewFactRow; embedding: Encoded
 }
 
 export function encodeFactFilter(options: unknown): EncodedFactFilter {
-  const given = namedValues("options", options);
+  const given = optionFields("options", options, ["workspaceId", "minConfidence", "limit"]);
   return {
     workspaceId: optionalText("options.workspaceId", given.workspaceId),
     minConfidence: optionalFraction("options.minConfidence", given.minConfidence),
@@ -95,8 +107,10 @@ export function encodeFactFilter(options: unknown): EncodedFactFilter {
   };
 }
 
-export function encodeFactSearch(options: unknown): VectorFilter {
-  return { owner: "fact", sessionId: null, workspaceId: encodeFactFilter(options).workspaceId };
+export function encodeFactSearch(query: unknown, options: unknown): VectorQuery {
+  const given = optionFields("options", options, ["workspaceId", ...SEARCH_OPTIONS]);
+  const workspaceId = optionalText("options.workspaceId", given.workspaceId);
+  return encodeVectorQuery(query, given, { owner: "fact", sessionId: null, workspaceId });
 }
 
 const column = new ColumnReader("facts");
@@ -104,13 +118,13 @@ const column = new ColumnReader("facts");
 export function toFact(row: Row): Fact {
   const fact: Fact = {
     id: column.text(row, "id"),
-    content: column.text(row, "content"),
-    confidence: column.real(row, "confidence"),
-    createdAt: column.integer(row, "created_at"),
+    content: column.written(row, "content"),
+    confidence: column.written(row, "confidence"),
+    createdAt: column.written(row, "created_at"),
   };
-  setIfPresent(fact, "workspaceId", column.optionalText(row, "workspace_id"));
-  setIfPresent(fact, "sourceSessionId", column.optionalText(row, "source_session_id"));
-  setIfPresent(fact, "embedding", column.optionalStructured(row, "embedding", embedding));
+  setIfPresent(fact, "workspaceId", column.optionalWritten(row, "workspace_id"));
+  setIfPresent(fact, "sourceSessionId", column.optionalWritten(row, "source_session_id"));
+  setIfPresent(fact, "embedding", column.readable(row, "embedding", embedding));
   return fact;
 }
 

@@ -1,20 +1,23 @@
 /** The table `messages`: its statements, what they take, and the mapper from row to {@link StoredMessage}. */
-import {
-  limit,
-  mustBe,
-  namedValues,
-  oneOf,
-  optionalNonNegativeInteger,
-  optionalStructured,
-  optionalText,
-  optionalTime,
-  required,
-  text,
-} from "../arguments.js";
 import type { Connection, Row, Statements } from "../connection.js";
 import type { EncodedValue } from "../json-plus/text.js";
-import { toolCalls, toolResults } from "../shapes.js";
 import type { MessageRole, StoredMessage } from "../types.js";
+import {
+  eachElement,
+  limit,
+  mustBe,
+  oneOf,
+  optionalNonNegativeInteger,
+  optionalProse,
+  optionalStructured,
+  optionalTime,
+  optionFields,
+  requiredFields,
+  text,
+  withNamed,
+} from "../validation/arguments.js";
+import { toolCalls, toolResults } from "../validation/schemas.js";
+import { storedToolCalls } from "../validation/stored-schemas.js";
 import { ColumnReader, setIfPresent } from "./columns.js";
 
 const COLUMNS = "id, session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at";
@@ -93,21 +96,26 @@ export interface EncodedMessagePage {
   limit: number;
 }
 
+const FIELDS = ["role", "content", "toolCalls", "toolResults", "tokensIn", "tokensOut"] as const;
+
+const plainToolCalls = eachElement(withNamed("name", "toolUseId", "input"));
+const plainToolResults = eachElement(withNamed("toolUseId", "content", "status", "fullOutputRef"));
+
 export function encodeMessage(sessionId: unknown, message: unknown): NewMessageRow {
-  const given = required("message", message);
+  const given = requiredFields("message", message, FIELDS);
   return {
     session_id: text("sessionId", sessionId),
     role: oneOf("message.role", given.role, ROLES),
-    content: optionalText("message.content", given.content),
-    tool_calls: optionalStructured("message.toolCalls", given.toolCalls, toolCalls),
-    tool_results: optionalStructured("message.toolResults", given.toolResults, toolResults),
+    content: optionalProse("message.content", given.content),
+    tool_calls: optionalStructured("message.toolCalls", given.toolCalls, toolCalls, plainToolCalls),
+    tool_results: optionalStructured("message.toolResults", given.toolResults, toolResults, plainToolResults),
     tokens_in: optionalNonNegativeInteger("message.tokensIn", given.tokensIn),
     tokens_out: optionalNonNegativeInteger("message.tokensOut", given.tokensOut),
   };
 }
 
 export function encodeMessagePage(options: unknown): EncodedMessagePage {
-  const given = namedValues("options", options);
+  const given = optionFields("options", options, ["before", "beforeId", "limit"]);
   return {
     before: optionalTime("options.before", given.before),
     beforeId: optionalNonNegativeInteger("options.beforeId", given.beforeId),
@@ -121,14 +129,14 @@ export function toMessage(row: Row): StoredMessage {
   const message: StoredMessage = {
     id: column.integer(row, "id"),
     sessionId: column.text(row, "session_id"),
-    role: column.oneOf(row, "role", ROLES),
-    createdAt: column.integer(row, "created_at"),
+    role: column.written(row, "role"),
+    createdAt: column.written(row, "created_at"),
   };
-  setIfPresent(message, "content", column.optionalText(row, "content"));
-  setIfPresent(message, "toolCalls", column.optionalStructured(row, "tool_calls", toolCalls));
+  setIfPresent(message, "content", column.optionalWritten(row, "content"));
+  setIfPresent(message, "toolCalls", column.optionalStructured(row, "tool_calls", storedToolCalls));
   setIfPresent(message, "toolResults", column.optionalStructured(row, "tool_results", toolResults));
-  setIfPresent(message, "tokensIn", column.optionalInteger(row, "tokens_in"));
-  setIfPresent(message, "tokensOut", column.optionalInteger(row, "tokens_out"));
+  setIfPresent(message, "tokensIn", column.optionalWritten(row, "tokens_in"));
+  setIfPresent(message, "tokensOut", column.optionalWritten(row, "tokens_out"));
   return message;
 }
 

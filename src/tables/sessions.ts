@@ -1,18 +1,22 @@
 /** The table `sessions`: its statements, what they take, and the mapper from row to {@link Session}. */
+
+import type { Connection, Row, Statements } from "../connection.js";
+import type { EncodedValue } from "../json-plus/text.js";
+import type { Session } from "../types.js";
 import {
   type Clearable,
   clearable,
-  namedValues,
+  optionalProse,
   optionalStructured,
   optionalText,
-  required,
-  structuredText,
+  optionFields,
+  prose,
+  requiredFields,
+  structured,
   text,
-} from "../arguments.js";
-import type { Connection, Row, Statements } from "../connection.js";
-import type { EncodedValue } from "../json-plus/text.js";
-import { record } from "../shapes.js";
-import type { Session } from "../types.js";
+} from "../validation/arguments.js";
+import { record } from "../validation/schemas.js";
+import { storedObject } from "../validation/stored-schemas.js";
 import { ColumnReader, setIfPresent } from "./columns.js";
 
 const COLUMNS = "id, workspace_id, title, directory, created_at, updated_at, metadata";
@@ -104,21 +108,21 @@ export interface EncodedSessionUpdates {
 }
 
 export function encodeSession(directory: unknown, options: unknown): NewSessionRow {
-  const given = namedValues("options", options);
+  const given = optionFields("options", options, ["title", "workspaceId", "metadata"]);
   return {
     directory: text("directory", directory),
-    title: optionalText("options.title", given.title),
+    title: optionalProse("options.title", given.title),
     workspace_id: optionalText("options.workspaceId", given.workspaceId),
     metadata: optionalStructured("options.metadata", given.metadata, record),
   };
 }
 
 export function encodeSessionUpdates(updates: unknown): EncodedSessionUpdates {
-  const given = required("updates", updates);
+  const given = requiredFields("updates", updates, ["title", "workspaceId", "metadata", "directory"]);
   return {
-    title: clearable(given.title, (title) => text("updates.title", title)),
+    title: clearable(given.title, (title) => prose("updates.title", title)),
     workspaceId: clearable(given.workspaceId, (id) => text("updates.workspaceId", id)),
-    metadata: clearable(given.metadata, (metadata) => structuredText("updates.metadata", metadata, record)),
+    metadata: clearable(given.metadata, (metadata) => structured("updates.metadata", metadata, record).text),
     directory: optionalText("updates.directory", given.directory),
   };
 }
@@ -128,13 +132,13 @@ const column = new ColumnReader("sessions");
 export function toSession(row: Row): Session {
   const session: Session = {
     id: column.text(row, "id"),
-    directory: column.text(row, "directory"),
-    createdAt: column.integer(row, "created_at"),
-    updatedAt: column.integer(row, "updated_at"),
+    directory: column.written(row, "directory"),
+    createdAt: column.written(row, "created_at"),
+    updatedAt: column.written(row, "updated_at"),
   };
-  setIfPresent(session, "title", column.optionalText(row, "title"));
-  setIfPresent(session, "workspaceId", column.optionalText(row, "workspace_id"));
-  setIfPresent(session, "metadata", column.optionalStructured(row, "metadata", record));
+  setIfPresent(session, "title", column.optionalWritten(row, "title"));
+  setIfPresent(session, "workspaceId", column.optionalWritten(row, "workspace_id"));
+  setIfPresent(session, "metadata", column.optionalStructured(row, "metadata", storedObject));
   return session;
 }
 

@@ -4,10 +4,10 @@
  * Triggers make its rows (see schema/vectors.ts): a `unit` is NULL where the embedding was written by somebody else, 0.2.3
  * among them, and has not been read since.
  */
-import { finiteNumber, namedValues, nonNegativeInteger, vector } from "../arguments.js";
 import type { Connection, PreparedStatement, Row, Statements } from "../connection.js";
 import { unitOf } from "../cosine.js";
-import { embedding } from "../shapes.js";
+import { type Fields, finiteNumber, nonNegativeInteger, vector } from "../validation/arguments.js";
+import { embedding } from "../validation/schemas.js";
 import { ColumnReader } from "./columns.js";
 
 /** Whose embedding a vector is. */
@@ -155,11 +155,17 @@ export function encodeEmbedding(numbers: readonly number[] | null): EncodedEmbed
 const DEFAULT_THRESHOLD = 0;
 const DEFAULT_TOP_K = 10;
 
-export function encodeVectorQuery(embedding: unknown, options: unknown, filter: VectorFilter): VectorQuery {
-  const given = namedValues("options", options);
+/** The options that a search of either kind takes. */
+export const SEARCH_OPTIONS = ["threshold", "topK"] as const;
+
+export function encodeVectorQuery(
+  embedding: unknown,
+  given: Fields<(typeof SEARCH_OPTIONS)[number]>,
+  filter: VectorFilter,
+): VectorQuery {
   return {
     ...filter,
-    embedding: [...vector("embedding", embedding)],
+    embedding: vector("embedding", embedding),
     threshold: finiteNumber("options.threshold", given.threshold ?? DEFAULT_THRESHOLD),
     topK: nonNegativeInteger("options.topK", given.topK ?? DEFAULT_TOP_K),
   };
@@ -242,10 +248,10 @@ export class VectorsTable {
     return undefined;
   }
 
-  /** The embedding as its owner's row holds it; `undefined` where it is gone. */
+  /** The embedding as its owner's row holds it; `undefined` if it is gone, or does not decode. */
   embeddingOf(owner: VectorOwner, id: string): number[] | undefined {
     const row = this.#of(owner).embedding.get(id);
-    return row === null ? undefined : OWNER_COLUMNS[owner].optionalStructured(row, "embedding", embedding);
+    return row === null ? undefined : OWNER_COLUMNS[owner].readable(row, "embedding", embedding);
   }
 
   #of(owner: VectorOwner): { embedding: PreparedStatement; at: PreparedStatement } {
@@ -255,16 +261,13 @@ export class VectorsTable {
       : { embedding: embeddingOfFact, at: factAt };
   }
 
-  /** The whole row that a vector belongs to; `undefined` where either has changed or gone. */
+  /** The whole row that a vector belongs to; `undefined` if either has changed or gone, or the embedding does not decode. */
   subjectAt(owner: VectorOwner, revision: number): VectorSubject | undefined {
     const row = this.#of(owner).at.get(revision);
-    return row === null
+    const stored = row === null ? undefined : OWNER_COLUMNS[owner].readable(row, "embedding", embedding);
+    return row === null || stored === undefined
       ? undefined
-      : {
-          row,
-          embedding: OWNER_COLUMNS[owner].structured(row, "embedding", embedding),
-          insertion: OWNER_COLUMNS[owner].integer(row, "insertion"),
-        };
+      : { row, embedding: stored, insertion: OWNER_COLUMNS[owner].integer(row, "insertion") };
   }
 
   setUnit(revision: number, unit: Float32Array): void {

@@ -10,7 +10,7 @@
  */
 import type { Row } from "../connection.js";
 import { cosine, dotAt, unitOf } from "../cosine.js";
-import { CheckpointCorruptionError, VectorDimensionError } from "../errors.js";
+import { VectorDimensionError } from "../errors.js";
 import { nextTurn } from "../event-loop.js";
 import type { VectorOwner, VectorQuery, VectorRow, VectorSubject, VectorsTable } from "../tables/vectors.js";
 import { FilteredVectors } from "./filtered-vectors.js";
@@ -59,8 +59,6 @@ export class VectorIndex {
   readonly #keepUnits: KeepUnits;
   readonly #isUnsettled: () => boolean;
   #groups: VectorGroup[] = [];
-  /** Embeddings that cannot be read fail the searches that they would be part of, not those they would not. */
-  readonly #unreadable = new Map<number, { owner: VectorOwner; error: CheckpointCorruptionError }>();
   /** Vectors whose row is gone without a trace, as after an INSERT OR REPLACE by row id. */
   readonly #orphans = new Set<number>();
   readonly #filtered = new FilteredVectors();
@@ -125,7 +123,6 @@ export class VectorIndex {
 
   #forgetAll(): void {
     this.#groups = [];
-    this.#unreadable.clear();
     this.#orphans.clear();
     this.#filtered.clear();
     this.#loadedThrough = 0;
@@ -145,14 +142,13 @@ export class VectorIndex {
   }
 
   #dropAllBut(remaining: ReadonlySet<number>): void {
-    const held = [...this.#groups.flatMap((group) => [...group.revisions()]), ...this.#unreadable.keys()];
+    const held = this.#groups.flatMap((group) => [...group.revisions()]);
     for (const revision of held.filter((each) => !remaining.has(each))) {
       this.#drop(revision);
     }
   }
 
   #drop(revision: number): void {
-    this.#unreadable.delete(revision);
     for (const group of this.#groups) {
       group.delete(revision);
     }
@@ -160,16 +156,9 @@ export class VectorIndex {
 
   /** Returns whether there was room for it. */
   #hold(row: VectorRow): boolean {
-    try {
-      const unit = this.#unitOf(row);
-      if (unit !== undefined && !this.#addToGroup(row, unit)) {
-        return false;
-      }
-    } catch (error) {
-      if (!(error instanceof CheckpointCorruptionError)) {
-        throw error;
-      }
-      this.#unreadable.set(row.revision, { owner: row.owner, error });
+    const unit = this.#unitOf(row);
+    if (unit !== undefined && !this.#addToGroup(row, unit)) {
+      return false;
     }
     this.#loadedThrough = row.revision;
     return true;
@@ -191,7 +180,7 @@ export class VectorIndex {
     return true;
   }
 
-  /** `undefined` where the embedding is gone meanwhile. */
+  /** `undefined` if the embedding is gone meanwhile, or does not decode: then it is left out, as one that is not there. */
   #unitOf(row: VectorRow): Float32Array | undefined {
     if (row.unit !== null) {
       return row.unit;
@@ -222,7 +211,6 @@ export class VectorIndex {
     };
     const groups = this.#groups.filter((group) => group.owner === query.owner && group.count > 0);
     const listed = this.#filtered.list(query, this.#loadedThrough, groups, this.#table);
-    this.#refuseUnreadable(query.owner, listed?.others);
     if (listed === undefined) {
       for (const group of groups) {
         scoreAll(group, unit, score);
@@ -235,15 +223,6 @@ export class VectorIndex {
       await this.#scoreOthers(listed.others, unit, score);
     }
     return score;
-  }
-
-  /** @param others The revisions that passed the filter and are not held; `undefined`: there is no filter. */
-  #refuseUnreadable(owner: VectorOwner, others: readonly number[] | undefined): void {
-    for (const [revision, unreadable] of this.#unreadable) {
-      if (unreadable.owner === owner && (others === undefined || others.includes(revision))) {
-        throw unreadable.error;
-      }
-    }
   }
 
   /** Those that there was no room for in memory. */

@@ -118,18 +118,34 @@ function describeLoneSurrogates({ testStore, expect, ...context }: ConformanceCo
     ],
   ];
   for (const [name, keep] of fields) {
-    testStore(`a lone surrogate in ${name} is refused or kept, never altered`, async (store) => {
-      for (const text of loneSurrogates) {
-        const back = await keep(store, text).catch((error: unknown) => error);
-        if (!(back instanceof Error)) expect(back).toBe(text);
-        else
-          await context.expectStoreError(Promise.reject(back), {
-            tag: "InvalidArgumentError",
-            includes: name,
-          });
-      }
-    });
+    const isProse = name === "title" || name === "content";
+    testStore(
+      `a lone surrogate in ${name} is ${isProse ? "written as U+FFFD" : "refused or kept"}`,
+      async (store) => {
+        for (const text of loneSurrogates) {
+          const back = await keep(store, text).catch((error: unknown) => error);
+          if (!(back instanceof Error)) expect(back).toBe(isProse ? text.toWellFormed() : text);
+          else
+            await context.expectStoreError(Promise.reject(isProse ? undefined : back), {
+              tag: "InvalidArgumentError",
+              includes: name,
+            });
+        }
+      },
+    );
   }
+
+  testStore(
+    "a lone surrogate is written as U+FFFD in the title of an update and of a fork",
+    async (store) => {
+      const { id } = await store.createSession("./d");
+      await store.updateSession(id, { title: "a\ud83d" });
+      expect((await store.getSession(id))?.title).toBe("a\ufffd");
+      const checkpoint = await store.saveCheckpoint(buildCheckpoint(id));
+      const fork = await store.fork(checkpoint.id, { title: "\ude00b" });
+      expect([fork.title, (await store.getSession(fork.id))?.title]).toEqual(["\ufffdb", "\ufffdb"]);
+    },
+  );
 
   testStore("two lone surrogates never become one key", async (store) => {
     const session = await store.createSession("./d");

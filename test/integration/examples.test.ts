@@ -125,7 +125,7 @@ describe("the demo: resume after a crash", () => {
 
   test("the file it names holds both sessions", async () => {
     const path = /The file: +(.+)/.exec(ended.stdout)?.[1];
-    await using store = new SqliteCheckpointStore(path, { readonly: true });
+    await using store = new SqliteCheckpointStore(path ?? "", { readonly: true });
     const versions = new Map<string | undefined, number[]>();
     for (const session of await store.listSessions()) {
       const checkpoints = await store.listCheckpoints(session.id, { namespace: NAMESPACE });

@@ -191,10 +191,11 @@ describe("a path that is none is refused by name", () => {
     ["an empty one", "", /empty/],
     ["a URL", "file:///tmp/store.db", /URL/],
     ["one with a NUL character", "store\0.db", /NUL/],
-    ["a number", 42, /a string or an open Database/],
-    ["an object", { path: "store.db" }, /a string or an open Database/],
-    ["a URL object", new URL("file:///tmp/store.db"), /a string or an open Database/],
-    ["null", null, /a string or an open Database/],
+    ["a number", 42, /a file's path, ":memory:" or an open Database/],
+    ["an object", { path: "store.db" }, /open Database/],
+    ["a URL object", new URL("file:///tmp/store.db"), /open Database/],
+    ["null", null, /open Database/],
+    ["an environment variable that is not set", process.env.NO_SUCH_VARIABLE, /a file's path, ":memory:"/],
   ])("%s", (_, given, reason) => {
     const error = thrownBy(() => construct(given));
     expect(error).toBeInstanceOf(InvalidArgumentError);

@@ -11,7 +11,7 @@ await Bun.stdin.text();
 console.log(JSON.stringify(await useStore().catch(failure)));
 
 async function useStore(): Promise<object> {
-  await using store = new SqliteCheckpointStore(path, JSON.parse(options));
+  await using store = new SqliteCheckpointStore(path ?? "", JSON.parse(options));
   if (task === "write") await store.createSession("./written-by-a-child");
   return { sessions: (await store.listSessions()).length };
 }

@@ -180,7 +180,7 @@ export const withNoOptions: CheckpointBackend[] = [
   new SqliteCheckpointStore(":memory:", {}),
   new SqliteCheckpointStore(":memory:", undefined),
   new SqliteCheckpointStore(":memory:", null),
-  new SqliteCheckpointStore(undefined, { busyTimeout: undefined }),
+  new SqliteCheckpointStore(":memory:", { busyTimeout: undefined }),
 ];
 export const ofHost = (database: Database): CheckpointBackend => new SqliteCheckpointStore(database);
 export const memory: MemoryStore = new SqliteCheckpointStore("./memory.db", { vectorMemory: 0 });

@@ -1,30 +1,33 @@
 import { describe, expect, test } from "bun:test";
+import { CheckpointStoreError, InvalidArgumentError, SerializationError } from "../../src/errors.js";
 import {
   limit,
   mustBe,
-  namedValues,
   nonNegativeInteger,
   oneOf,
   optionalNonNegativeInteger,
   optionalStructured,
-  optionalStructuredText,
   optionalText,
   optionalTime,
-  required,
+  optionFields,
+  requiredFields,
   structured,
-  structuredText,
   text,
-} from "../../src/arguments.js";
-import { CheckpointStoreError, InvalidArgumentError, SerializationError } from "../../src/errors.js";
+} from "../../src/validation/arguments.js";
+import { describe as describeValue } from "../../src/validation/describe.js";
 import {
   cycleState,
-  describe as describeValue,
   nodeResults,
   pendingNodes,
   record,
   toolCalls,
   toolResults,
-} from "../../src/shapes.js";
+} from "../../src/validation/schemas.js";
+
+/** In the wire format. */
+function textOf(argument: string, value: unknown, schema: Parameters<typeof structured>[2]): string {
+  return structured(argument, value, schema).text;
+}
 
 const LONG = "payload ".repeat(10_000);
 
@@ -95,10 +98,14 @@ describe("a refusal names the argument, what was given and what is allowed", () 
     ],
     [
       "a string for options",
-      () => namedValues("options", "x"),
+      () => optionFields("options", "x", ["limit"]),
       'Invalid argument: options must be an object, not the string "x"',
     ],
-    ["no message", () => required("message", null), "Invalid argument: message must be an object, not null"],
+    [
+      "no message",
+      () => requiredFields("message", null, ["role"]),
+      "Invalid argument: message must be an object, not null",
+    ],
     [
       "a Map as metadata",
       () => structured("options.metadata", new Map(), record),
@@ -208,7 +215,7 @@ describe("an optional argument", () => {
     expect(optionalNonNegativeInteger("tokensIn", absent)).toBeNull();
     expect(optionalTime("before", absent)).toBeNull();
     expect(optionalStructured("metadata", absent, record)).toBeNull();
-    expect(namedValues("options", absent)).toEqual({});
+    expect(optionFields("options", absent, ["limit"])).toEqual({ limit: undefined });
     expect(limit("limit", absent)).toBe(-1);
   });
 
@@ -216,7 +223,7 @@ describe("an optional argument", () => {
     expect(optionalText("title", "")).toBe("");
     expect(optionalNonNegativeInteger("tokensIn", 0)).toBe(0);
     expect(optionalTime("before", 0)).toBe(0);
-    expect(optionalStructuredText("metadata", {}, record)).toBe("{}");
+    expect(optionalStructured("metadata", {}, record)?.text).toBe("{}");
   });
 });
 
@@ -284,14 +291,12 @@ describe("structured values", () => {
   const statuses = ["pending", "running", "completed", "failed", "skipped", "Complete", "Failed", "Skipped"];
 
   test.each(statuses)("a node may be %p", (status) => {
-    expect(structuredText("nodeResults", { a: { status } }, nodeResults)).toBe(
-      `{"a":{"status":"${status}"}}`,
-    );
+    expect(textOf("nodeResults", { a: { status } }, nodeResults)).toBe(`{"a":{"status":"${status}"}}`);
   });
 
   test("are handed on in the wire format, with fields the contract does not name", () => {
     const value = [{ name: "n", toolUseId: "t", input: { at: new Date(0) }, model: "m" }];
-    expect(structuredText("toolCalls", value, toolCalls)).toBe(
+    expect(textOf("toolCalls", value, toolCalls)).toBe(
       '[{"name":"n","toolUseId":"t","input":{"at":{"__type":"Date","value":"1970-01-01T00:00:00.000Z"}},"model":"m"}]',
     );
   });
@@ -306,14 +311,14 @@ describe("structured values", () => {
 
   test("may have null where a field is optional", () => {
     const result = { status: "completed", error: null, startedAt: null, completedAt: undefined };
-    expect(structuredText("nodeResults", { a: result }, nodeResults)).toContain('"status":"completed"');
-    expect(
-      structuredText("toolResults", [{ toolUseId: "t", content: "c", status: null }], toolResults),
-    ).toContain('"content":"c"');
+    expect(textOf("nodeResults", { a: result }, nodeResults)).toContain('"status":"completed"');
+    expect(textOf("toolResults", [{ toolUseId: "t", content: "c", status: null }], toolResults)).toContain(
+      '"content":"c"',
+    );
   });
 
   test("may hold lone surrogates, which the wire format keeps", () => {
-    expect(structuredText("pendingNodes", ["\ud800"], pendingNodes)).toBe('["\\ud800"]');
+    expect(textOf("pendingNodes", ["\ud800"], pendingNodes)).toBe('["\\ud800"]');
   });
 
   const noRecords: readonly [string, unknown][] = [
@@ -331,17 +336,17 @@ describe("structured values", () => {
   ];
 
   test.each(noRecords)("metadata cannot be %s", (_kind, value) => {
-    expect(refusalOf(() => structuredText("metadata", value, record)).argument).toBe("metadata");
+    expect(refusalOf(() => textOf("metadata", value, record)).argument).toBe("metadata");
   });
 
   test("a value that is no record once it is written is refused", () => {
     const value = { toJSON: () => "text" };
-    expect(refusalOf(() => structuredText("metadata", value, record)).argument).toBe("metadata");
+    expect(refusalOf(() => textOf("metadata", value, record)).argument).toBe("metadata");
   });
 
   test("a node named __proto__ is checked like any other", () => {
     const results: unknown = JSON.parse('{"__proto__":{"status":"done"}}');
-    expect(refusalOf(() => structuredText("nodeResults", results, nodeResults)).argument).toBe(
+    expect(refusalOf(() => textOf("nodeResults", results, nodeResults)).argument).toBe(
       'nodeResults["__proto__"].status',
     );
   });
@@ -349,7 +354,7 @@ describe("structured values", () => {
   test("a cycle is a SerializationError, not an overflow", () => {
     const metadata: Record<string, unknown> = {};
     metadata.self = metadata;
-    expect(thrownBy(() => structuredText("metadata", metadata, record))).toBeInstanceOf(SerializationError);
+    expect(thrownBy(() => textOf("metadata", metadata, record))).toBeInstanceOf(SerializationError);
   });
 
   test("a getter that throws, met by a check, is an error of this package", () => {
@@ -358,7 +363,7 @@ describe("structured values", () => {
         throw new Error("not now");
       },
     };
-    expect(thrownBy(() => structuredText("nodeResults", { a: result }, nodeResults))).toBeInstanceOf(
+    expect(thrownBy(() => textOf("nodeResults", { a: result }, nodeResults))).toBeInstanceOf(
       CheckpointStoreError,
     );
   });

@@ -368,37 +368,8 @@ describe("a user's own objects with a __type", () => {
   });
 });
 
-describe("a known tag with a malformed value", () => {
-  const malformed: readonly [tag: string, ...values: unknown[]][] = [
-    [
-      "Date",
-      SECRET,
-      "",
-      "2024-13-01",
-      "2024-01-01T25:00:00Z",
-
-      5,
-      null,
-      [SECRET],
-      { SECRET },
-      "2024",
-    ],
-    ["Map", SECRET, 5, null, { [SECRET]: 1 }, [SECRET], [[1]], [[1, 2, 3]], [[1, 2], null], [{ 0: 1, 1: 2 }]],
-    ["Set", SECRET, 5, null, { [SECRET]: 1 }, true],
-    [
-      "Buffer",
-      SECRET,
-      "A",
-      "AQ=",
-      "A===",
-      "AQ==AQ==",
-      "-_8=",
-      "AQ==\n",
-      5,
-      null,
-      [1, 2],
-      { type: "Buffer", data: [1] },
-    ],
+describe("one of our tags with a value that we do not write, which 0.2.3 may have kept for a user", () => {
+  const lookalikes: readonly [tag: string, ...values: unknown[]][] = [
     ["js:undefined", SECRET, 1, [], {}],
     ["js:bigint", SECRET, "", "1.5", "1n", "0x10", " 1", "1\n", "--1", 1, null, [SECRET]],
     ["js:number", SECRET, "", "1", "nan", "toString", "__proto__", 0, null, ["NaN"]],
@@ -425,6 +396,69 @@ describe("a known tag with a malformed value", () => {
     ["js:BigUint64Array", SECRET, "AQIDBA==", null],
     ["js:object", SECRET, 5, null, [SECRET], true],
   ];
+  const cases = lookalikes.flatMap(([tag, ...values]) => values.map((value) => [tag, value] as const));
+
+  for (const [tag, value] of cases) {
+    test(`is read as the plain object it is: ${tag} with ${JSON.stringify(value)}`, () => {
+      const document = { rows: [{ __type: tag, value, more: true }] };
+      expectEqual(serializer.deserialize(JSON.stringify(document)), document);
+    });
+  }
+
+  test.each([{ stack: 5 }, { fields: [1, 2] }, { errors: { 0: "x" } }])(
+    "is not taken apart: an Error with %p",
+    (part) => {
+      const value = { __type: "js:Error", value: { name: "Error", message: "m", ...part } };
+      expectEqual(serializer.deserialize(JSON.stringify(value)), value);
+    },
+  );
+
+  test("has what is within it read as usual", () => {
+    const text = '{"__type":"js:bigint","value":{"at":{"__type":"Date","value":"1970-01-01T00:00:00.000Z"}}}';
+    expectEqual(serializer.deserialize(text), { __type: "js:bigint", value: { at: new Date(0) } });
+  });
+});
+
+describe("a text under the tag Date", () => {
+  test.each(["Jan 1 2024", "2024", "5", "2024-01-01", "2024-01-01T00:00:00+02:00"])(
+    "is any date that the engine reads, as it was for 0.2.3: %s",
+    (value) => {
+      expectEqual(serializer.deserialize(JSON.stringify({ __type: "Date", value })), new Date(value));
+    },
+  );
+});
+
+describe("a tag of 0.2.3 with a malformed value", () => {
+  const malformed: readonly [tag: string, ...values: unknown[]][] = [
+    [
+      "Date",
+      SECRET,
+      "",
+      "2024-13-01",
+      "2024-01-01T25:00:00Z",
+
+      5,
+      null,
+      [SECRET],
+      { SECRET },
+    ],
+    ["Map", SECRET, 5, null, { [SECRET]: 1 }, [SECRET], [[1]], [[1, 2, 3]], [[1, 2], null], [{ 0: 1, 1: 2 }]],
+    ["Set", SECRET, 5, null, { [SECRET]: 1 }, true],
+    [
+      "Buffer",
+      SECRET,
+      "A",
+      "AQ=",
+      "A===",
+      "AQ==AQ==",
+      "-_8=",
+      "AQ==\n",
+      5,
+      null,
+      [1, 2],
+      { type: "Buffer", data: [1] },
+    ],
+  ];
   const cases = malformed.flatMap(([tag, ...values]) => values.map((value) => [tag, value] as const));
 
   for (const [tag, value] of cases) {
@@ -438,7 +472,7 @@ describe("a known tag with a malformed value", () => {
     });
   }
 
-  const needingValues = malformed.map(([tag]) => tag).filter((tag) => tag !== "js:undefined");
+  const needingValues = malformed.map(([tag]) => tag);
 
   test.each(needingValues)("is corruption when the value is absent: %s", (tag) => {
     expect(corruptionIn(JSON.stringify({ __type: tag })).message).toContain(`$ is tagged ${tag} but`);
@@ -446,7 +480,7 @@ describe("a known tag with a malformed value", () => {
 
   test("says what the value should have been", () => {
     expect(corruptionIn('[{"__type":"Date","value":"tomorrow"}]').reason).toBe(
-      "$[0] is tagged Date but its value is not an ISO 8601 date",
+      "$[0] is tagged Date but its value is not a date",
     );
     expect(corruptionIn('{"m":{"__type":"Map","value":[[1,2],[3]]}}').reason).toBe(
       "$.m is tagged Map but its value is not an array of [key, value] pairs (entry 1)",
@@ -495,22 +529,8 @@ describe("a known tag with a malformed value", () => {
 
   test.each(places)("is named by its path %s", (_place, document, path) => {
     const error = corruptionIn(JSON.stringify(document));
-    expect(error.reason).toBe(`${path} is tagged Date but its value is not an ISO 8601 date`);
+    expect(error.reason).toBe(`${path} is tagged Date but its value is not a date`);
   });
-
-  const lossy: readonly [string, object][] = [
-    ["a stack", { stack: 5 }],
-    ["fields", { fields: [1, 2] }],
-    ["errors", { errors: { 0: "x" } }],
-  ];
-
-  test.each(lossy)(
-    "is corruption, not a part left out, where %s of an Error is of another kind",
-    (_part, part) => {
-      const value = { name: "Error", message: "m", ...part };
-      expect(corruptionIn(JSON.stringify({ __type: "js:Error", value })).message).toContain("js:Error");
-    },
-  );
 
   test("does not take a value from under __proto__", () => {
     const text = '{"__type":"Date","__proto__":{"value":"1970-01-01T00:00:00.000Z"}}';

@@ -6,7 +6,8 @@ import type { Database } from "bun:sqlite";
 import { rowsOf } from "../../support/sql.js";
 
 type Row = Record<string, unknown>;
-type Kind = "text" | "text?" | "integer" | "integer?" | "real" | "role" | "source" | "json" | "json?";
+/** `plain`: whatever is there, as 0.2.3 read it. `vector?`: a list of numbers, or as if it were not there. */
+type Kind = "text" | "integer" | "plain" | "plain?" | "json" | "json?" | "vector?";
 
 interface Column {
   readonly field: string;
@@ -20,64 +21,59 @@ const column = (field: string, kind: Kind, whenNull?: unknown): Column => ({ fie
 export const TABLES: Readonly<Record<string, Readonly<Record<string, Column>>>> = {
   sessions: {
     id: column("id", "text"),
-    workspace_id: column("workspaceId", "text?"),
-    title: column("title", "text?"),
-    directory: column("directory", "text"),
-    created_at: column("createdAt", "integer"),
-    updated_at: column("updatedAt", "integer"),
+    workspace_id: column("workspaceId", "plain?"),
+    title: column("title", "plain?"),
+    directory: column("directory", "plain"),
+    created_at: column("createdAt", "plain"),
+    updated_at: column("updatedAt", "plain"),
     metadata: column("metadata", "json?"),
   },
   messages: {
     id: column("id", "integer"),
     session_id: column("sessionId", "text"),
-    role: column("role", "role"),
-    content: column("content", "text?"),
+    role: column("role", "plain"),
+    content: column("content", "plain?"),
     tool_calls: column("toolCalls", "json?"),
     tool_results: column("toolResults", "json?"),
-    tokens_in: column("tokensIn", "integer?"),
-    tokens_out: column("tokensOut", "integer?"),
-    created_at: column("createdAt", "integer"),
+    tokens_in: column("tokensIn", "plain?"),
+    tokens_out: column("tokensOut", "plain?"),
+    created_at: column("createdAt", "plain"),
   },
   checkpoints: {
     id: column("id", "text"),
     session_id: column("sessionId", "text"),
     namespace: column("namespace", "text"),
-    parent_id: column("parentId", "text?"),
-    version: column("version", "integer"),
-    step: column("step", "integer"),
-    node_id: column("nodeId", "text?"),
+    parent_id: column("parentId", "plain?"),
+    version: column("version", "plain"),
+    step: column("step", "plain"),
+    node_id: column("nodeId", "plain?"),
     node_results: column("nodeResults", "json"),
     pending_nodes: column("pendingNodes", "json?", []),
     cycle_state: column("cycleState", "json?"),
-    source: column("source", "source"),
-    created_at: column("createdAt", "integer"),
+    source: column("source", "plain"),
+    created_at: column("createdAt", "plain"),
   },
   entities: {
     id: column("id", "text"),
     session_id: column("sessionId", "text"),
-    workspace_id: column("workspaceId", "text?"),
-    name: column("name", "text"),
-    type: column("type", "text"),
+    workspace_id: column("workspaceId", "plain?"),
+    name: column("name", "plain"),
+    type: column("type", "plain"),
     attributes: column("attributes", "json?", {}),
     relationships: column("relationships", "json?", []),
-    created_at: column("createdAt", "integer"),
-    updated_at: column("updatedAt", "integer"),
-    embedding: column("embedding", "json?"),
+    created_at: column("createdAt", "plain"),
+    updated_at: column("updatedAt", "plain"),
+    embedding: column("embedding", "vector?"),
   },
   facts: {
     id: column("id", "text"),
-    workspace_id: column("workspaceId", "text?"),
-    content: column("content", "text"),
-    confidence: column("confidence", "real"),
-    source_session_id: column("sourceSessionId", "text?"),
-    created_at: column("createdAt", "integer"),
-    embedding: column("embedding", "json?"),
+    workspace_id: column("workspaceId", "plain?"),
+    content: column("content", "plain"),
+    confidence: column("confidence", "plain"),
+    source_session_id: column("sourceSessionId", "plain?"),
+    created_at: column("createdAt", "plain"),
+    embedding: column("embedding", "vector?"),
   },
-};
-
-const ALLOWED: Partial<Record<Kind, readonly unknown[]>> = {
-  role: ["user", "assistant", "system", "tool"],
-  source: ["input", "loop", "interrupt", "fork"],
 };
 
 /** How the text of a structured column must be read. `mayBeCorrupt`: JSON, but perhaps not of the column's shape. */
@@ -123,11 +119,19 @@ export class ReferenceReader {
 
   /** `undefined`: corrupt. */
   #readColumn(kind: Kind, stored: unknown): { value: unknown; mayBeCorrupt?: boolean } | undefined {
-    const allowed = ALLOWED[kind];
-    if (allowed !== undefined) return allowed.includes(stored) ? { value: stored } : undefined;
-    if (kind.startsWith("integer")) return Number.isSafeInteger(stored) ? { value: stored } : undefined;
-    if (kind === "real") return typeof stored === "number" ? { value: stored } : undefined;
+    if (kind.startsWith("plain")) return { value: stored };
+    if (kind === "integer") return Number.isSafeInteger(stored) ? { value: stored } : undefined;
+    if (kind === "vector?") return { value: typeof stored === "string" ? numbersIn(stored) : undefined };
     if (typeof stored !== "string") return undefined;
     return kind.startsWith("json") ? this.readJson(stored) : { value: stored };
+  }
+}
+
+function numbersIn(text: string): unknown {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return Array.isArray(parsed) && parsed.every((each) => Number.isFinite(each)) ? parsed : undefined;
+  } catch {
+    return undefined;
   }
 }

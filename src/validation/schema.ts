@@ -1,0 +1,105 @@
+/** The parts that schemas of structured values are built from. */
+
+/** What is wrong with a value, and where in it. `""` is the value itself. */
+export interface Issue {
+  path: string;
+  expected: string;
+  given: unknown;
+}
+
+/** What a value of type `T` must look like, as far as this package relies on it. Fields that no schema names are let through. */
+export interface Schema<T> {
+  /** The first issue of a value; `undefined` if there is none. */
+  validate(value: unknown): Issue | undefined;
+  accepts(value: unknown): value is T;
+}
+
+export type Validate = (value: unknown) => Issue | undefined;
+
+export function schema<T>(validate: Validate): Schema<T> {
+  return { validate, accepts: (value): value is T => validate(value) === undefined };
+}
+
+/** An object that comes back as an object: no array, Map, Date or other class with a wire format of its own. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) {
+    return false;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = prototype === Object.prototype || prototype === null;
+  return (isPlain || Object.prototype.toString.call(value) === "[object Object]") && !hasToJSON(value);
+}
+
+/** It would come back as something else. */
+export function hasToJSON(value: unknown): boolean {
+  return (
+    typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function"
+  );
+}
+
+export const text: Validate = (value) => (typeof value === "string" ? undefined : issue("a string", value));
+
+export const finiteNumber: Validate = (value) =>
+  Number.isFinite(value) ? undefined : issue("a finite number", value);
+
+export function optional(validate: Validate): Validate {
+  return (value) => (value === undefined || value === null ? undefined : validate(value));
+}
+
+export function withFields(expected: string, fields: Record<string, Validate>): Validate {
+  const validations = Object.entries(fields);
+  return (value) => {
+    if (!isRecord(value)) {
+      return issue(expected, value);
+    }
+    for (const [name, validate] of validations) {
+      const found = validate(value[name]);
+      if (found !== undefined) {
+        return within(`.${name}`, found);
+      }
+    }
+    return undefined;
+  };
+}
+
+export function recordOf(
+  expected: string,
+  validate: Validate,
+  isHolder: (value: unknown) => value is Record<string, unknown> = isRecord,
+): Validate {
+  return (value) => {
+    if (!isHolder(value)) {
+      return issue(expected, value);
+    }
+    for (const key of Object.keys(value)) {
+      const found = validate(value[key]);
+      if (found !== undefined) {
+        return within(`[${JSON.stringify(key)}]`, found);
+      }
+    }
+    return undefined;
+  };
+}
+
+export function listOf(expected: string, validate: Validate): Validate {
+  return (value) => {
+    if (!Array.isArray(value)) {
+      return issue(expected, value);
+    }
+    for (let index = 0; index < value.length; index++) {
+      const found = validate(value[index]);
+      if (found !== undefined) {
+        return within(`[${index}]`, found);
+      }
+    }
+    return undefined;
+  };
+}
+
+export function issue(expected: string, given: unknown): Issue {
+  return { path: "", expected, given };
+}
+
+function within(step: string, inner: Issue): Issue {
+  return { ...inner, path: step + inner.path };
+}
