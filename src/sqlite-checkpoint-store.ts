@@ -8,7 +8,7 @@ import type { Database as BunDatabase } from "bun:sqlite";
 import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
 import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
-import { newId } from "./ids.js";
+import { newRowId, newSessionId } from "./ids.js";
 import {
   refuseFileOptions,
   type SqliteCheckpointStoreOptions,
@@ -145,7 +145,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   /** Begins a session. `createdAt` and `updatedAt` are the same. */
   async createSession(directory: string, options?: SessionOptions): Promise<Session> {
     const session = encodeSession(directory, options);
-    return this.#calls.write((now) => this.#sessions.insert(newId(), session, now));
+    return this.#calls.write((now) => this.#sessions.insert(newSessionId(), session, now));
   }
 
   /** `null` for an unknown id. */
@@ -250,7 +250,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   async saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint> {
     const row = encodeCheckpoint(checkpoint);
     return this.#calls.write((now) => {
-      const id = newId();
+      const id = newRowId();
       const createdAt = Math.max(now, this.#clocks.latestIn(row.session_id));
       const saved =
         this.#settings.versionConflict === "next"
@@ -327,14 +327,14 @@ export class SqliteCheckpointStore implements MemoryStore {
       if (origin === undefined) {
         throw new CheckpointNotFoundError(id);
       }
-      const forkId = newId();
+      const forkId = newSessionId();
       const createdAt = Math.max(now, origin.savedAt); // And so after every message that it takes along.
       const from = { originalId: origin.sessionId, checkpointId: id, title };
       if (!this.#sessions.insertFork(forkId, from, createdAt)) {
         throw new CheckpointNotFoundError(id); // Left over from a session that was deleted with foreign keys off.
       }
       this.#messages.copyToFork(origin.sessionId, origin.savedAt, forkId); // The session's clock makes it exactly those.
-      this.#checkpoints.copyToFork(id, newId(), forkId, createdAt);
+      this.#checkpoints.copyToFork(id, newRowId(), forkId, createdAt);
       return this.#existing(forkId);
     });
   }
@@ -350,7 +350,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   async saveEntity(entity: NewEntity): Promise<Entity> {
     const { row, embedding } = encodeEntity(entity);
     return this.#calls.write((now) => {
-      const saved = this.#entities.insert(newId(), row, now);
+      const saved = this.#entities.insert(newRowId(), row, now);
       if (saved === undefined) {
         throw new SessionNotFoundError(row.session_id);
       }
@@ -405,7 +405,7 @@ export class SqliteCheckpointStore implements MemoryStore {
       if (row.source_session_id !== null && !this.#sessions.has(row.source_session_id)) {
         throw new SessionNotFoundError(row.source_session_id);
       }
-      const saved = this.#facts.insert(newId(), row, now);
+      const saved = this.#facts.insert(newRowId(), row, now);
       this.#vectors().keep("fact", saved.id, embedding);
       return saved;
     });
