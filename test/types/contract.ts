@@ -325,6 +325,8 @@ declare const checkpoint: Omit<Checkpoint, "id" | "createdAt">;
 declare const runs: SqliteCheckpointStore;
 
 export async function callsThatMustNotCompile(session: Session): Promise<void> {
+  // @ts-expect-error What may be undefined, as an environment variable, is no path.
+  new SqliteCheckpointStore(process.env.DATABASE);
   // @ts-expect-error A number is no path.
   new SqliteCheckpointStore(5);
   // @ts-expect-error An unknown option is a mistake in writing, not a wish to ignore.
