@@ -16,6 +16,7 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { retryWhileBusySync } from "./busy-retry.js";
 import { InvalidArgumentError, StoreOpenError } from "./errors.js";
 import type { StoreSettings } from "./options.js";
 import { Database, sqliteConstants } from "./runtime.js";
@@ -282,27 +283,17 @@ function useWriteAheadLog(connection: Connection): void {
   connection.database.fileControl(sqliteConstants.SQLITE_FCNTL_PERSIST_WAL, 0);
 }
 
-/** Blocks for a few milliseconds between attempts, up to the timeout. */
 function retryOpening<T>(path: string, busyTimeout: number, open: () => T): T {
-  const deadline = performance.now() + busyTimeout;
-  for (;;) {
-    try {
-      return open();
-    } catch (error) {
-      if (!isBusy(error)) {
-        throw openingError(path, busyTimeout, error);
-      }
-      if (performance.now() >= deadline) {
-        throw toStoreError(error, busyTimeout);
-      }
-      Bun.sleepSync(1 + Math.random() * 20);
-    }
+  try {
+    return retryWhileBusySync(open, busyTimeout);
+  } catch (error) {
+    throw openingError(path, busyTimeout, error);
   }
 }
 
 function openingError(path: string, busyTimeout: number, error: unknown): Error {
   const code = codeOf(error);
-  if (code === undefined) {
+  if (code === undefined || isBusy(error)) {
     return toStoreError(error, busyTimeout);
   }
   return new StoreOpenError(path, OPENING_REASONS.get(code) ?? `${messageOf(error)}.`, { cause: error });

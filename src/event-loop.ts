@@ -1,4 +1,19 @@
 /**
+ * Turns of the event loop, and time as it really passes: whatever waits or measures does it through this module.
+ *
+ * An application's tests replace timers and clocks with fake ones, which stand still until they are told to advance. The
+ * functions used here are taken when the module is loaded, so fakes that are installed later, as by `@sinonjs/fake-timers`,
+ * do not reach them. Bun's own `jest.useFakeTimers()` changes those functions from within: `setTimeout` never calls back and
+ * every clock stands still. `setImmediate` and `Bun.sleepSync` go on, so meanwhile time is what was waited.
+ *
+ * Timestamps of rows are not taken from here: a test that sets the system time expects to find it in them.
+ *
+ * Limits: under Bun's fake timers waiting blocks the event loop for a millisecond at a time.
+ */
+const { setImmediate, setTimeout } = globalThis;
+const readClock = performance.now.bind(performance);
+
+/**
  * After the callbacks and microtasks of this turn of the event loop, and whatever input and output is ready.
  *
  * A microtask would be 2 to 3 % of a write faster; but then a loop of awaited writes would let no timer and no socket through.
@@ -7,4 +22,50 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
+}
+
+let passed = 0;
+/** `undefined` while the clock is a fake one. */
+let lastReading: number | undefined = readClock();
+
+/** Milliseconds since this module was loaded. Never goes back, and never jumps when fakes come or go. */
+export function elapsed(): number {
+  const reading = hasFakeTimers() ? undefined : readClock();
+  if (reading !== undefined && lastReading !== undefined) {
+    passed += reading - lastReading;
+  }
+  lastReading = reading;
+  return passed;
+}
+
+/** Waits without blocking the event loop. */
+export async function sleep(milliseconds: number): Promise<void> {
+  const end = elapsed() + milliseconds;
+  if (hasFakeTimers()) {
+    await sleepInTurns(milliseconds);
+  } else {
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, milliseconds);
+    });
+  }
+  passed = Math.max(elapsed(), end);
+}
+
+/** Waits, and blocks the event loop meanwhile. */
+export function sleepSync(milliseconds: number): void {
+  const end = elapsed() + milliseconds;
+  Bun.sleepSync(milliseconds);
+  passed = Math.max(elapsed(), end);
+}
+
+async function sleepInTurns(milliseconds: number): Promise<void> {
+  for (let waited = 0; waited < milliseconds; waited++) {
+    await nextTurn();
+    Bun.sleepSync(1);
+  }
+}
+
+/** Bun marks its own `setTimeout` in this way. `@sinonjs/fake-timers` marks another function, which is not used here. */
+function hasFakeTimers(): boolean {
+  return Object.hasOwn(setTimeout, "clock");
 }

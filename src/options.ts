@@ -36,8 +36,9 @@ export interface SqliteCheckpointStoreOptions {
    */
   vectorMemory?: number | undefined;
   /**
-   * Where times come from: milliseconds since the Unix epoch. For tests; a session's times never run backwards
-   * whatever it returns.
+   * Source of timestamps: milliseconds since the Unix epoch. For tests; a session's times never run backwards
+   * whatever it returns. The default follows a faked system time. Waiting never does: fake timers change nothing about
+   * `busyTimeout`.
    * @default Date.now
    */
   clock?: (() => number) | undefined;

@@ -10,7 +10,7 @@
 import { delayBeforeRetry } from "./busy-retry.js";
 import type { Connection, Statements } from "./connection.js";
 import { HostTransactionError, OutcomeUnknownError, StoreBusyError } from "./errors.js";
-import { nextTurn } from "./event-loop.js";
+import { elapsed, nextTurn } from "./event-loop.js";
 import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
 
 /** IMMEDIATE takes the write lock first: a transaction that reads before it writes can fail with no way to wait. */
@@ -27,7 +27,7 @@ export const TRANSACTION_SQL = {
 interface PendingWrite {
   /** In the order of the calls. */
   sequence: number;
-  /** When to give up waiting for the lock, by `performance.now()`. */
+  /** When to give up waiting for the lock, by {@link elapsed}. */
   deadline: number;
   /** Runs the statements, and returns what tells the caller of it after the commit. */
   run: () => Acknowledgement;
@@ -63,7 +63,7 @@ export class WriteQueue {
     return new Promise<T>((resolve, reject) => {
       this.#pending.push({
         sequence: ++this.#lastSequence,
-        deadline: performance.now() + this.#busyTimeout,
+        deadline: elapsed() + this.#busyTimeout,
         run: () => {
           const result = write();
           return () => resolve(result);
@@ -211,7 +211,7 @@ export class WriteQueue {
   }
 
   #rejectExpired(): void {
-    const now = performance.now();
+    const now = elapsed();
     const expired = this.#pending.filter((write) => write.deadline <= now);
     this.#pending = this.#pending.filter((write) => write.deadline > now);
     this.#rejectAll(expired, new StoreBusyError(this.#busyTimeout));
