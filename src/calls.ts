@@ -5,6 +5,7 @@
 import { retryWhileBusy } from "./busy-retry.js";
 import type { Connection } from "./connection.js";
 import { StoreClosedError, StoreReadonlyError } from "./errors.js";
+import { overdueTurn } from "./event-loop.js";
 import type { StoreSettings } from "./options.js";
 import { isBusy, toStoreError } from "./sqlite-errors.js";
 import { WriteQueue } from "./write-queue.js";
@@ -36,13 +37,15 @@ export class Calls {
   }
 
   /**
-   * Runs `read` at once where no write is pending and no lock is in the way, otherwise as soon as that is so.
+   * Runs `read` at once where no write is pending and no lock is in the way, otherwise as soon as that is so. Now and then it
+   * waits for a turn of the event loop: a loop that awaits reads would let nothing else run, not even what it waits for.
    *
    * @throws at once where the store is closed, or the read fails: call it in an async method, which rejects instead.
    */
   read<T>(read: () => T): T | Promise<T> {
     this.#refuseClosed();
-    if (this.#queue.isIdle) {
+    const turn = overdueTurn();
+    if (turn === undefined && this.#queue.isIdle) {
       try {
         return read();
       } catch (error) {
@@ -51,13 +54,13 @@ export class Calls {
         }
       }
     }
-    return this.#track(this.#readAfterWrites(read));
+    return this.#track(this.#readAfterWrites(read, turn));
   }
 
   /** The same for a read that lets other work through in between. */
   readInSteps<T>(read: () => Promise<T>): Promise<T> {
     this.#refuseClosed();
-    return this.#track(this.#readAfterWrites(read));
+    return this.#track(this.#readAfterWrites(read, overdueTurn()));
   }
 
   /** Waits for every call made before, then closes the connection. Calling it again waits for the same. */
@@ -76,9 +79,10 @@ export class Calls {
     }
   }
 
-  async #readAfterWrites<T>(read: () => T | Promise<T>): Promise<T> {
-    if (!this.#queue.isIdle) {
-      await this.#queue.settled();
+  /** Waits for the writes called before it, not for those that are called while it waits for the turn. */
+  async #readAfterWrites<T>(read: () => T | Promise<T>, turn: Promise<void> | undefined): Promise<T> {
+    if (turn !== undefined || !this.#queue.isIdle) {
+      await Promise.all([turn, this.#queue.settled()]);
     }
     return retryWhileBusy(read, this.#settings.busyTimeout);
   }

@@ -69,3 +69,37 @@ async function sleepInTurns(milliseconds: number): Promise<void> {
 function hasFakeTimers(): boolean {
   return Object.hasOwn(setTimeout, "clock");
 }
+
+/** Milliseconds after which work that resolves in microtasks gives way to the event loop. */
+const LONGEST_RUN = 5;
+
+/** The same in calls, for a clock that stands still: about {@link LONGEST_RUN} of the fastest reads. */
+const MOST_CALLS = 1_000;
+
+let runBegan = 0;
+let calls = 0;
+let turnOfRun: Promise<void> | undefined;
+
+/**
+ * To be asked before work that resolves in microtasks, such as a read: in a loop that awaits it nothing else would ever run.
+ *
+ * Returns the turn to wait for if the event loop has not turned for some milliseconds, otherwise `undefined`. A lone call never
+ * waits: whether the loop has turned is known only once a callback was armed, by a call some milliseconds earlier.
+ */
+export function overdueTurn(): Promise<void> | undefined {
+  calls += 1;
+  const now = readClock();
+  // A fake clock may go back.
+  if (Math.abs(now - runBegan) < LONGEST_RUN && calls < MOST_CALLS) {
+    return undefined;
+  }
+  runBegan = now;
+  calls = 0;
+  if (turnOfRun !== undefined) {
+    return turnOfRun;
+  }
+  turnOfRun = nextTurn().then(() => {
+    turnOfRun = undefined;
+  });
+  return undefined;
+}

@@ -112,6 +112,17 @@ describe.each(Object.entries(FAKERS))("under %s", (_, faker) => {
     expect(await another.searchFactsSemantic([1, 0], { topK: 700 })).toHaveLength(700);
   });
 
+  test("a loop of awaited reads lets other work run", async () => {
+    let hasRun = false;
+    realSetImmediate(() => {
+      hasRun = true;
+    });
+    for (let reads = 0; !hasRun; reads++) {
+      expect(reads).toBeLessThan(100_000);
+      await store.getSession(id);
+    }
+  });
+
   test.skipIf(!faker.isWhole)(
     "a lock is waited for, however far the fake time is advanced meanwhile",
     async () => {
