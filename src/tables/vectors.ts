@@ -98,6 +98,12 @@ export const VECTORS_SQL = {
       AND id = ?2`,
 };
 
+/** A savepoint outside a transaction begins one, and inside a host's it is a part of that. */
+export const SNAPSHOT_SQL = {
+  begin: "SAVEPOINT one_search",
+  end: "RELEASE one_search",
+};
+
 /** Which vectors a search looks at; all given filters apply together. */
 export interface VectorFilter {
   owner: VectorOwner;
@@ -202,9 +208,21 @@ function bytesOfUnit(unit: Float32Array): Uint8Array {
 
 export class VectorsTable {
   readonly #statements: Statements<keyof typeof VECTORS_SQL>;
+  readonly #snapshot: Statements<keyof typeof SNAPSHOT_SQL>;
 
   constructor(connection: Connection) {
     this.#statements = connection.prepareAll(VECTORS_SQL);
+    this.#snapshot = connection.prepareAll(SNAPSHOT_SQL);
+  }
+
+  /** Runs reads that see nothing of what others commit meanwhile. */
+  inOneState<T>(read: () => T): T {
+    this.#snapshot.begin.run();
+    try {
+      return read();
+    } finally {
+      this.#snapshot.end.run();
+    }
   }
 
   state(): VectorsState {

@@ -6,7 +6,8 @@
  * seen by its revisions; see schema/vectors.ts.
  *
  * Limits: loading and reading vectors yield to the event loop after every page; scoring what is in memory, and listing
- * what passes a filter, do not. Vectors beyond the memory limit are read from the file at every search.
+ * what passes a filter, do not. A search whose candidates change during every pause ends with an attempt that makes none.
+ * Vectors beyond the memory limit are read from the file at every search.
  */
 import type { Row } from "../connection.js";
 import { cosine, dotAt, unitOf } from "../cosine.js";
@@ -19,6 +20,9 @@ import { VectorGroup } from "./vector-group.js";
 
 /** Rows between two turns of the event loop: a few milliseconds, also where the JSON of each has to be parsed. */
 const PAGE = 200;
+
+/** How often a search that changes have overtaken starts over before it makes no more pauses. */
+const MOST_RESTARTS = 3;
 
 /** The binary form of an embedding that somebody else wrote. */
 export interface MissingUnit {
@@ -39,6 +43,12 @@ export interface VectorIndexSettings {
 
 /** The file became unsettled during a search that yielded to other work: to be searched again without holding anything. */
 export class UnsettledError extends Error {}
+
+/** Work that may pause wherever it yields. */
+type Steps<T> = Generator<void, T>;
+
+/** What was found so far may be wrong by now: a row of it has changed, or rows are written faster than they are read. */
+type Overtaken = undefined;
 
 interface Match extends VectorSubject {
   similarity: number;
@@ -75,15 +85,44 @@ export class VectorIndex {
 
   /** Rows of the owner's table, best first, among equals the newest first. */
   async search(query: VectorQuery): Promise<Row[]> {
-    for (;;) {
-      await this.#load();
-      const score = await this.#score(query);
-      if (score.comparable === 0 && score.otherDimensions !== undefined) {
-        throw new VectorDimensionError(query.embedding.length, score.otherDimensions);
+    for (let restarts = 0; restarts <= MOST_RESTARTS; restarts++) {
+      const rows = await this.#withPauses(this.#attempt(query));
+      if (rows !== undefined) {
+        return rows;
       }
-      const matches = await this.#match(query, score.ranking);
-      if (matches !== undefined) {
-        return matches.map((match) => match.row);
+      await this.#nextTurn();
+    }
+    return this.#table.inOneState(() => this.#searchWithoutPause(query));
+  }
+
+  /** Ends because nothing changes meanwhile: an attempt is in vain only if it finds a vector without a row, and takes it out. */
+  #searchWithoutPause(query: VectorQuery): Row[] {
+    for (;;) {
+      const rows = withoutPause(this.#attempt(query));
+      if (rows !== undefined) {
+        return rows;
+      }
+    }
+  }
+
+  *#attempt(query: VectorQuery): Steps<Row[] | Overtaken> {
+    const isLoaded = yield* this.#load();
+    const score = isLoaded ? yield* this.#score(query) : undefined;
+    if (score === undefined) {
+      return undefined;
+    }
+    if (score.comparable === 0 && score.otherDimensions !== undefined) {
+      throw new VectorDimensionError(query.embedding.length, score.otherDimensions);
+    }
+    const matches = yield* this.#match(query, score.ranking);
+    return matches?.map((match) => match.row);
+  }
+
+  async #withPauses<T>(steps: Steps<T>): Promise<T> {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) {
+        return step.value;
       }
       await this.#nextTurn();
     }
@@ -96,12 +135,18 @@ export class VectorIndex {
     }
   }
 
-  async #load(): Promise<void> {
+  /** Returns whether everything is loaded, or as much as there is room for: not if more is written than loaded meanwhile. */
+  *#load(): Steps<boolean> {
+    const { newest } = this.#table.state();
     while (!this.#loadPage()) {
       this.#handOnMissingUnits();
-      await this.#nextTurn();
+      if (this.#loadedThrough > newest) {
+        return false;
+      }
+      yield;
     }
     this.#handOnMissingUnits();
+    return true;
   }
 
   /** Returns whether everything is loaded, or as much as there is room for. */
@@ -143,12 +188,13 @@ export class VectorIndex {
 
   #dropAllBut(remaining: ReadonlySet<number>): void {
     const held = this.#groups.flatMap((group) => [...group.revisions()]);
-    for (const revision of held.filter((each) => !remaining.has(each))) {
+    for (const revision of [...held, ...this.#orphans].filter((each) => !remaining.has(each))) {
       this.#drop(revision);
     }
   }
 
   #drop(revision: number): void {
+    this.#orphans.delete(revision);
     for (const group of this.#groups) {
       group.delete(revision);
     }
@@ -202,7 +248,7 @@ export class VectorIndex {
     }
   }
 
-  async #score(query: VectorQuery): Promise<Score> {
+  *#score(query: VectorQuery): Steps<Score | Overtaken> {
     const unit = unitOf(query.embedding);
     const score: Score = {
       ranking: new Ranking(query.topK, query.threshold),
@@ -215,19 +261,20 @@ export class VectorIndex {
       for (const group of groups) {
         scoreAll(group, unit, score);
       }
-      await this.#scoreRest(query.owner, unit, score);
-    } else {
-      for (const { group, places } of listed.held) {
-        scorePlaces(group, places, unit, score);
-      }
-      await this.#scoreOthers(listed.others, unit, score);
+      const isComplete = yield* this.#scoreRest(query.owner, unit, score);
+      return isComplete ? score : undefined;
     }
+    for (const { group, places } of listed.held) {
+      scorePlaces(group, places, unit, score);
+    }
+    yield* this.#scoreOthers(listed.others, unit, score);
     return score;
   }
 
-  /** Those that there was no room for in memory. */
-  async #scoreRest(owner: VectorOwner, query: Float64Array, score: Score): Promise<void> {
-    for (let after = this.#loadedThrough; ; await this.#nextTurn()) {
+  /** Those that there was no room for in memory. Returns whether it came to the end: see {@link #load}. */
+  *#scoreRest(owner: VectorOwner, query: Float64Array, score: Score): Steps<boolean> {
+    const { newest } = this.#table.state();
+    for (let after = this.#loadedThrough; ; yield) {
       const page = this.#table.page(after, PAGE);
       for (const row of page.filter((each) => each.owner === owner)) {
         this.#scoreRow(row, query, score);
@@ -235,13 +282,16 @@ export class VectorIndex {
       this.#handOnMissingUnits();
       after = page.at(-1)?.revision ?? after;
       if (page.length < PAGE) {
-        return;
+        return true;
+      }
+      if (after > newest) {
+        return false;
       }
     }
   }
 
   /** Those of a filter that there was no room for in memory. */
-  async #scoreOthers(revisions: readonly number[], query: Float64Array, score: Score): Promise<void> {
+  *#scoreOthers(revisions: readonly number[], query: Float64Array, score: Score): Steps<void> {
     for (const [index, revision] of revisions.entries()) {
       const row = revision > this.#loadedThrough ? this.#table.at(revision) : undefined;
       if (row !== undefined) {
@@ -249,7 +299,7 @@ export class VectorIndex {
       }
       if ((index + 1) % PAGE === 0) {
         this.#handOnMissingUnits();
-        await this.#nextTurn();
+        yield;
       }
     }
     this.#handOnMissingUnits();
@@ -268,27 +318,39 @@ export class VectorIndex {
     }
   }
 
-  /** Exactly, and in order; `undefined` where a row has changed or gone since, so that it may have displaced another. */
-  async #match(query: VectorQuery, ranking: Ranking): Promise<Match[] | undefined> {
+  /** Exactly, and in order. A row that has changed or gone since may have displaced another. */
+  *#match(query: VectorQuery, ranking: Ranking): Steps<Match[] | Overtaken> {
     let best: Match[] = [];
+    let isOvertaken = false;
     for (const [index, { revision }] of ranking.candidates().entries()) {
       const subject = this.#table.subjectAt(query.owner, revision);
       if (subject === undefined) {
-        this.#orphans.add(revision);
-        this.#drop(revision);
-        this.#filtered.clear();
-        return undefined;
-      }
-      const similarity = cosine(query.embedding, subject.embedding);
-      if (similarity >= query.threshold) {
-        best.push({ ...subject, similarity });
+        this.#takeOut(revision);
+        isOvertaken = true;
+      } else {
+        best.push({ ...subject, similarity: cosine(query.embedding, subject.embedding) });
       }
       if ((index + 1) % PAGE === 0) {
-        best = firstOf(best, query.topK);
-        await this.#nextTurn();
+        best = firstOf(best, query);
+        yield;
       }
     }
-    return firstOf(best, query.topK);
+    return isOvertaken ? undefined : firstOf(best, query);
+  }
+
+  #takeOut(revision: number): void {
+    this.#drop(revision);
+    this.#orphans.add(revision);
+    this.#filtered.clear();
+  }
+}
+
+function withoutPause<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) {
+      return step.value;
+    }
   }
 }
 
@@ -312,6 +374,9 @@ function scorePlaces(group: VectorGroup, places: readonly number[], query: Float
   }
 }
 
-function firstOf(matches: Match[], count: number): Match[] {
-  return matches.sort((a, b) => b.similarity - a.similarity || b.insertion - a.insertion).slice(0, count);
+function firstOf(matches: readonly Match[], { threshold, topK }: VectorQuery): Match[] {
+  return matches
+    .filter((match) => match.similarity >= threshold)
+    .sort((a, b) => b.similarity - a.similarity || b.insertion - a.insertion)
+    .slice(0, topK);
 }

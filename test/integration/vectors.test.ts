@@ -3,8 +3,11 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
+import { Connection } from "../../src/connection.js";
 import { SqliteCheckpointStore } from "../../src/index.js";
-import { runOn, withDatabase } from "../support/sql.js";
+import { VectorsTable } from "../../src/tables/vectors.js";
+import { buildEntity } from "../support/memory-builders.js";
+import { rowsOf, runOn, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 
 const PUBLISHED = join(import.meta.dir, "..", "fixtures", "published-0.2.3.db");
@@ -100,6 +103,25 @@ describe("a change by somebody else", () => {
     });
   });
 
+  test("that replaces rows by their row ids does not stop a search without memory", async () => {
+    await using store = new SqliteCheckpointStore(path, { vectorMemory: 0 });
+    await Promise.all(Array.from({ length: 30 }, (_, n) => store.saveFact(fact(`old ${n}`, [1, n / 100]))));
+    runOn(
+      path,
+      "INSERT OR REPLACE INTO facts (rowid, id, content, created_at, embedding) SELECT rowid, 'new' || rowid, 'new', 1, '[1, 9]' FROM facts",
+    );
+    expect(await contents(store, [1, 0])).toEqual(Array.from({ length: 30 }, () => "new"));
+  });
+
+  test("of more rows than the log of deletions holds, with none left, is no matter of dimensions", async () => {
+    await withStore(async (store) => {
+      await Promise.all(Array.from({ length: 1_500 }, (_, n) => store.saveFact(fact(`f${n}`, [1, n]))));
+      await contents(store, [1, 0]);
+      runOn(path, "DELETE FROM facts");
+      expect(await contents(store, [1, 0, 0])).toEqual([]);
+    });
+  });
+
   test("of more rows than the log of deletions holds is seen whole", async () => {
     await withStore(async (store) => {
       const many = Array.from({ length: 1_500 }, (_, n) => store.saveFact(fact(`f${n}`, [1, n])));
@@ -166,6 +188,24 @@ describe("a store that stays open", () => {
     await store.close();
     host.close();
   });
+
+  test("takes no row of such a transaction for the one that later gets its revision", async () => {
+    const host = new Database(path);
+    host.run("PRAGMA foreign_keys = ON");
+    const store = new SqliteCheckpointStore(host);
+    await Promise.all(Array.from({ length: 1_000 }, (_, n) => store.saveFact(fact(`f${n}`, [1, 1 + n]))));
+    const during = contents(store, [1, 0]);
+    host.run("BEGIN");
+    host.run("INSERT INTO facts (id, content, created_at, embedding) VALUES ('x', 'undone', 1, '[-1, 0]')");
+    await during;
+    host.run("ROLLBACK");
+    await store.saveFact(fact("later", [1, 0]));
+    expect((await store.searchFactsSemantic([1, 0], { topK: 1 })).map(({ content }) => content)).toEqual([
+      "later",
+    ]);
+    await store.close();
+    host.close();
+  });
 });
 
 describe("the binary form", () => {
@@ -200,5 +240,131 @@ describe("similarity", () => {
       expect(await store.searchFactsSemantic(random, { threshold: 1 })).toHaveLength(1);
       expect(await store.searchFactsSemantic(opposite, { threshold: -1 })).toHaveLength(1);
     });
+  });
+});
+
+test("reads in one state see nothing that others commit meanwhile, and hold nothing open afterwards", async () => {
+  await withStore((store) => store.saveFact(fact("before", [1, 0])));
+  const connection = new Connection(new Database(path), path, true);
+  const table = new VectorsTable(connection);
+  const writeAnother = () =>
+    runOn(path, "INSERT INTO facts (id, content, created_at, embedding) VALUES ('x', 'x', 1, '[1, 0]')");
+  const [before, after] = table.inOneState(() => {
+    const state = table.state();
+    writeAnother();
+    return [state, table.state()] as const;
+  });
+  expect(after).toEqual(before);
+  expect(table.state()).not.toEqual(before);
+  const failing = () => {
+    throw new Error("fails");
+  };
+  expect(() => table.inOneState(failing)).toThrow("fails");
+  expect(connection.isInTransaction).toBe(false);
+  connection.close();
+});
+
+test("a deletion is seen by the next search with the same filter, whatever its query's dimensions", async () => {
+  await withStore(async (store) => {
+    const gone = await store.saveFact({ ...fact("gone", [1, 0]), workspaceId: "w" });
+    await store.saveFact({ ...fact("other", [0, 1]), workspaceId: "another" });
+    expect(await store.searchFactsSemantic([1, 0], { workspaceId: "w" })).toHaveLength(1);
+    await store.deleteFact(gone.id);
+    expect(await store.searchFactsSemantic([1, 0, 0], { workspaceId: "w" })).toEqual([]);
+  });
+});
+
+test("the best is found though float32 rounds it down and another up", async () => {
+  // The last component of 256 equal ones, so much smaller that the unit vector's components are off by part of a last place.
+  const vector = (lastPlaces: number) => [
+    ...Array.from({ length: 255 }, () => 1),
+    Math.sqrt(1 - lastPlaces * 2 ** -23 * 512),
+  ];
+  await withStore(async (store) => {
+    await store.saveFact(fact("best", vector(0.499)));
+    await store.saveFact(fact("rounded up", vector(0.501)));
+    const query = Array.from({ length: 256 }, () => 1);
+    expect((await store.searchFactsSemantic(query, { topK: 1 })).map(({ content }) => content)).toEqual([
+      "best",
+    ]);
+  });
+});
+
+describe("a search that changes overtake during every pause ends, with what is there then", () => {
+  /** Far fewer are needed; a search that starts over each time needs all of them. */
+  const MOST_TURNS = 300;
+  const ALL = { threshold: -1, topK: 1_000_000 };
+
+  let other: Database;
+
+  beforeEach(() => {
+    other = new Database(path);
+  });
+
+  afterEach(() => other.close());
+
+  /** Changes something in every turn until the search ends; returns what it found, and what was in the file at that moment. */
+  async function searchAmidChanges<Found>(
+    search: () => Promise<Found[]>,
+    idsOf: (found: Found) => string,
+    change: () => void,
+    table: string,
+  ): Promise<{ found: string[]; there: string[] }> {
+    let outcome: { found: string[]; there: string[] } | undefined;
+    const searching = search().then((rows) => {
+      const there = rowsOf<{ id: string }>(other, `SELECT id FROM ${table} ORDER BY id`).map(({ id }) => id);
+      outcome = { found: rows.map(idsOf).sort(), there };
+    });
+    for (let turn = 0; outcome === undefined; turn++) {
+      expect(turn).toBeLessThan(MOST_TURNS);
+      change();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await searching;
+    return outcome;
+  }
+
+  test.each([
+    ["in memory", 1_000_000],
+    ["read from the file", 0],
+  ])("though its candidates are updated, %s", async (_, vectorMemory) => {
+    await using store = new SqliteCheckpointStore(path, { vectorMemory });
+    const { id: sessionId } = await store.createSession("./d");
+    const entities = await Promise.all(
+      Array.from({ length: 1_000 }, (_, n) =>
+        store.saveEntity(buildEntity(sessionId, { embedding: [1, n / 1_000] })),
+      ),
+    );
+    let updates = 0;
+    const { found, there } = await searchAmidChanges(
+      () => store.searchEntitiesSemantic([1, 0], ALL),
+      ({ id }) => id,
+      () => {
+        for (const step of [1, 2, 3, 4, 5, 6, 7, 8]) {
+          const id = entities[(updates++ * 997 + step * 125) % 1_000]?.id ?? "";
+          void store.updateEntity(id, { embedding: [1, ((updates * 7_919) % 1_000) / 1_000] });
+        }
+      },
+      "entities",
+    );
+    expect(found).toEqual(there);
+  });
+
+  test.each([
+    ["loaded", 100_000_000],
+    ["read from the file", 0],
+  ])("though rows are written faster than they are %s", async (_, vectorMemory) => {
+    await using store = new SqliteCheckpointStore(path, { vectorMemory });
+    const insert = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
+      INSERT INTO facts (id, content, created_at, embedding)
+      SELECT lower(hex(randomblob(8))), 'c', 1, '[1, ' || i || ']' FROM n`;
+    rowsOf(other, insert);
+    const { found, there } = await searchAmidChanges(
+      () => store.searchFactsSemantic([1, 0], ALL),
+      ({ id }) => id,
+      () => void rowsOf(other, insert),
+      "facts",
+    );
+    expect(found).toEqual(there);
   });
 });
