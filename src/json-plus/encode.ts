@@ -1,14 +1,15 @@
 /**
  * JavaScript values to what `JSON.stringify` can write.
  *
- * One walk. Where nothing special is found the value itself is handed on, not a copy, so that plain data costs
- * little more than `JSON.stringify`; a container is copied from the first special value in it onwards.
+ * One walk, which copies: each property is read once, so that what was walked is what is written, whatever a getter answers
+ * the next time.
  *
  * Limits: {@link MAX_DEPTH} levels, {@link MAX_CONTAINERS} objects and arrays.
  */
 import { types } from "node:util";
 import { SerializationError } from "../errors.js";
-import { messageOf } from "../validation/describe.js";
+import { isInstance, messageOf } from "../validation/describe.js";
+import { isAggregateError, isArrayBuffer, isError, isMap, isRegExp, isSet, viewNameOf } from "./built-ins.js";
 import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY, tagged } from "./tags.js";
 
 /** Less than half of what the engine's stack holds (Bun 1.2 to 1.4): the caller's own frames need room too. */
@@ -39,7 +40,7 @@ class Encoder {
     try {
       return this.#encodeElement(value, "");
     } catch (error) {
-      if (error instanceof SerializationError) {
+      if (isInstance(error, SerializationError)) {
         throw error;
       }
       throw this.#failure(this.#depth, `could not be read: ${messageOf(error)}`, error);
@@ -51,7 +52,7 @@ class Encoder {
     return value === undefined ? tagged(TAG.undefined, null) : this.#encode(value, key);
   }
 
-  /** Functions, symbols and undefined are handed on: `JSON.stringify` drops them. */
+  /** `undefined` for what JSON drops: functions, symbols and `undefined` itself. */
   #encode(value: unknown, key: string | number): unknown {
     switch (typeof value) {
       case "object":
@@ -62,6 +63,10 @@ class Encoder {
           : tagged(TAG.number, Object.is(value, -0) ? "-0" : String(value));
       case "bigint":
         return tagged(TAG.bigint, String(value));
+      case "function":
+        return hasToJSON(value) ? this.#encodeContainer(value, key) : undefined;
+      case "symbol":
+        return undefined;
       default:
         return value;
     }
@@ -98,7 +103,7 @@ class Encoder {
         return special;
       }
     }
-    if (!isFromToJSON && "toJSON" in container && typeof container.toJSON === "function") {
+    if (!isFromToJSON && hasToJSON(container)) {
       const made: unknown = container.toJSON(String(key));
       return typeof made === "object" && made !== null
         ? this.#encodeContainer(made, "toJSON()", true)
@@ -107,49 +112,44 @@ class Encoder {
     if (Array.isArray(container)) {
       return this.#encodeArray(container);
     }
-    return isError(container) ? this.#encodeError(container) : this.#encodeRecord(container);
+    if (isError(container)) {
+      return this.#encodeError(container);
+    }
+    return isRawJSON(container) ? container : this.#encodeRecord(container);
   }
 
   #encodeArray(array: readonly unknown[]): readonly unknown[] {
-    let copy: unknown[] | undefined;
+    const copy: unknown[] = [];
     for (let index = 0; index < array.length; index++) {
       const element = array[index];
-      const encoded = typeof element === "string" ? element : this.#encodeElement(element, index);
-      if (copy !== undefined) {
-        copy.push(encoded);
-      } else if (encoded !== element) {
-        copy = array.slice(0, index);
-        copy.push(encoded);
-      }
+      copy.push(typeof element === "string" ? element : (this.#encodeElement(element, index) ?? null));
     }
-    return copy ?? array;
+    return copy;
   }
 
   #encodeRecord(record: object): unknown {
-    const keys = Object.keys(record);
-    let copy: Record<string, unknown> | undefined;
+    const copy: Record<string, unknown> = {};
     let isTagLookalike = false;
-    for (let index = 0; index < keys.length; index++) {
-      const key = keys[index] as string;
+    for (const key in record) {
+      if (!Object.hasOwn(record, key)) {
+        continue;
+      }
       const value: unknown = record[key as keyof typeof record];
       const encoded = typeof value === "string" ? value : this.#encode(value, key);
-      if (key === TYPE_KEY && encoded !== undefined) {
-        isTagLookalike = true;
+      if (encoded === undefined) {
+        continue;
       }
-      if (copy === undefined && encoded !== value) {
-        copy = copyOfFirst(record, keys, index);
-      }
-      if (copy !== undefined) {
+      if (key === "__proto__") {
         setOwn(copy, key, encoded);
+      } else {
+        copy[key] = encoded;
+        isTagLookalike ||= key === TYPE_KEY;
       }
     }
-    const encoded = copy ?? record;
-    return isTagLookalike ? tagged(TAG.object, encoded) : encoded;
+    return isTagLookalike ? tagged(TAG.object, copy) : copy;
   }
 
-  /**
-   * Instances of built-in classes, told by what they are and not by their prototype: a value that comes from a code interpreter
-   * (node:vm) has the classes of another realm. `undefined` for an instance of any other class, which JSON writes as a record. */
+  /** Instances of built-in classes; `undefined` for an instance of any other class, which JSON writes as a record. */
   #encodeInstance(instance: object): unknown {
     if (types.isDate(instance)) {
       const isInvalid = Number.isNaN(Date.prototype.getTime.call(instance));
@@ -159,31 +159,31 @@ class Encoder {
       return tagged(TAG.url, instance.href);
     }
     if (Buffer.isBuffer(instance)) {
-      return tagged(TAG.buffer, instance.toString("base64"));
+      return tagged(TAG.buffer, base64Of(instance));
     }
-    if ("toJSON" in instance && typeof instance.toJSON === "function") {
+    if (hasToJSON(instance)) {
       return undefined;
     }
-    if (types.isMap(instance)) {
+    if (isMap(instance)) {
       return tagged(TAG.map, this.#encodeEntries(instance));
     }
-    if (types.isSet(instance)) {
+    if (isSet(instance)) {
       return tagged(TAG.set, this.#encodeArray([...instance]));
     }
     if (ArrayBuffer.isView(instance)) {
       return tagged(TAG.view + viewNameOf(instance), base64Of(instance));
     }
-    if (types.isArrayBuffer(instance)) {
-      return tagged(TAG.arrayBuffer, base64Of(new Uint8Array(instance)));
+    if (isArrayBuffer(instance)) {
+      return tagged(TAG.arrayBuffer, base64Of(new DataView(instance)));
     }
-    if (types.isRegExp(instance)) {
+    if (isRegExp(instance)) {
       return tagged(TAG.regExp, [
-        instance.source,
-        instance.flags,
+        String(instance.source),
+        String(instance.flags),
         this.#encode(instance.lastIndex, "lastIndex"),
       ]);
     }
-    return undefined;
+    return types.isBoxedPrimitive(instance) ? this.#encode(unboxed(instance), "valueOf()") : undefined;
   }
 
   #encodeEntries(map: ReadonlyMap<unknown, unknown>): unknown[] {
@@ -197,8 +197,9 @@ class Encoder {
 
   #encodeError(error: Error): unknown {
     const parts: ErrorParts = { name: String(error.name), message: String(error.message) };
-    if (typeof error.stack === "string") {
-      parts.stack = error.stack;
+    const stack: unknown = error.stack;
+    if (typeof stack === "string") {
+      parts.stack = stack;
     }
     if (Object.hasOwn(error, "cause")) {
       parts.cause = this.#encodeElement(error.cause, "cause");
@@ -232,30 +233,27 @@ class Encoder {
   }
 }
 
-function copyOfFirst(record: object, keys: readonly string[], count: number): Record<string, unknown> {
-  const copy: Record<string, unknown> = {};
-  for (const key of keys.slice(0, count)) {
-    setOwn(copy, key, Reflect.get(record, key));
+function hasToJSON(value: object): value is { toJSON(key: string): unknown } {
+  return "toJSON" in value && typeof value.toJSON === "function";
+}
+
+/** What `JSON.rawJSON` made: a copy of it would be written as an object. */
+function isRawJSON(value: object): boolean {
+  return "rawJSON" in value && Object.getPrototypeOf(value) === null && Object.isFrozen(value);
+}
+
+/** `undefined` for a Symbol object, which JSON writes as a record. */
+function unboxed(value: object): unknown {
+  if (types.isNumberObject(value)) {
+    return Number.prototype.valueOf.call(value);
   }
-  return copy;
-}
-
-function isError(value: unknown): value is Error {
-  return value instanceof Error || types.isNativeError(value);
-}
-
-/** One of another realm bears the name only. */
-function isAggregateError(error: Error): error is AggregateError {
-  const isOfOtherRealm = !Object.prototype.isPrototypeOf.call(Error.prototype, error);
-  return (
-    error instanceof AggregateError ||
-    (isOfOtherRealm && error.name === "AggregateError" && Object.hasOwn(error, "errors"))
-  );
-}
-
-/** The built-in's name also for an instance of a subclass. */
-function viewNameOf(view: ArrayBufferView): string {
-  return types.isDataView(view) ? "DataView" : String(Reflect.get(view, Symbol.toStringTag));
+  if (types.isStringObject(value)) {
+    return String.prototype.valueOf.call(value);
+  }
+  if (types.isBooleanObject(value)) {
+    return Boolean.prototype.valueOf.call(value);
+  }
+  return types.isBigIntObject(value) ? BigInt.prototype.valueOf.call(value) : undefined;
 }
 
 function base64Of(view: ArrayBufferView): string {

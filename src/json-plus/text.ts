@@ -1,5 +1,5 @@
 /** Values to text, and to what a read of it returns: plain ones by `JSON.stringify` alone, all others by way of the encoder. */
-import { SerializationError } from "../errors.js";
+import { CheckpointCorruptionError, SerializationError } from "../errors.js";
 import { messageOf } from "../validation/describe.js";
 import { decode } from "./decode.js";
 import { encode } from "./encode.js";
@@ -20,17 +20,30 @@ export function toText(value: unknown): string {
 }
 
 /**
- * Copying a plain value takes half the time of parsing its text.
+ * `undefined` if the value holds something that is not plain. Copying a plain value takes half the time of parsing its text.
  *
  * @throws {SerializationError}
  */
-export function toEncodedValue(value: unknown): EncodedValue {
+export function toEncodedPlainValue(value: unknown): EncodedValue | undefined {
   const copy = plainCopy(value);
-  if (copy !== NOT_PLAIN) {
-    return new EncodedValue(stringify(copy, value), copy);
-  }
+  return copy === NOT_PLAIN ? undefined : new EncodedValue(stringify(copy, value), copy);
+}
+
+/** @throws {SerializationError} */
+export function toEncodedValue(value: unknown): EncodedValue {
+  return toEncodedPlainValue(value) ?? toEncodedExoticValue(value);
+}
+
+function toEncodedExoticValue(value: unknown): EncodedValue {
   const text = stringify(encode(value), value);
-  return new EncodedValue(text, decode(text));
+  try {
+    return new EncodedValue(text, decode(text));
+  } catch (error) {
+    if (error instanceof CheckpointCorruptionError) {
+      throw new SerializationError("$", `could not be read back: ${error.reason}`, { cause: error });
+    }
+    throw error;
+  }
 }
 
 function stringify(encoded: unknown, given: unknown): string {

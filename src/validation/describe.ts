@@ -28,12 +28,21 @@ function describeReadable(value: unknown): string {
   }
 }
 
-/** The message of whatever was thrown: not everything that can be thrown can be turned into a string. */
+/** The message of whatever was thrown. Never throws: `String(error)` does for many a value, such as one without a prototype. */
 export function messageOf(error: unknown): string {
   try {
-    return error instanceof Error ? error.message : String(error);
+    return String(error instanceof Error ? error.message : error);
   } catch {
     return describe(error);
+  }
+}
+
+/** `instanceof` for a value of somebody else's. Never throws: a revoked Proxy, or one with a trap, makes `instanceof` throw. */
+export function isInstance<T>(value: unknown, Class: abstract new (...args: never[]) => T): value is T {
+  try {
+    return value instanceof Class;
+  } catch {
+    return false;
   }
 }
 

@@ -7,6 +7,7 @@ import { NOT_PLAIN, plain, plainCopy } from "../../src/json-plus/plain.js";
 import { toEncodedValue } from "../../src/json-plus/text.js";
 import { JsonPlusSerializer } from "../../src/json-plus-serializer.js";
 import { deepEqual } from "../support/deep-equal.js";
+import { inOtherRealm } from "../support/other-realm.js";
 
 const serializer = new JsonPlusSerializer();
 
@@ -205,6 +206,15 @@ describe("every value that the wire format keeps", () => {
         expect(serializer.serialize(serializer.deserialize(text))).toBe(text);
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  test("is written as the same text where it has the classes of another realm", () => {
+    fc.assert(
+      fc.property(values, (value) => {
+        expect(serializer.serialize(inOtherRealm(value))).toBe(serializer.serialize(value));
+      }),
+      { numRuns: 1_000 },
     );
   });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointCorruptionError, SerializationError } from "../../src/errors.js";
+import { encode } from "../../src/json-plus/encode.js";
 import { JsonPlusSerializer } from "../../src/json-plus-serializer.js";
 import { deepEqual } from "../support/deep-equal.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
@@ -605,6 +606,9 @@ describe("as JSON does it", () => {
     ["properties that are not enumerable", Object.defineProperty({ a: 1 }, "b", { value: 2 })],
     ["inherited properties", Object.create({ inherited: 1 })],
     ["boxed strings and booleans", [Object("s"), Object(true), Object(5)]],
+    ["a boxed symbol", [Object(Symbol("s"))]],
+    ["a toJSON that makes an object with a toJSON", { toJSON: () => ({ a: 1, toJSON: () => "again" }) }],
+    ["a function with a toJSON", [Object.assign(() => 1, { toJSON: () => "made" })]],
     ["keys that records inherit", { toString: 1, valueOf: 2, hasOwnProperty: 3, constructor: 4 }],
     ["a toJSON that is no function", { toJSON: 5 }],
     ["a toJSON that makes a string", { at: { toJSON: () => "text" } }],
@@ -707,6 +711,67 @@ describe("as JSON does it", () => {
   test("Dates, URLs and Buffers keep their type, although they have a toJSON", () => {
     const value = [new Date(0), new URL("https://example.com/"), Buffer.from("x")];
     expectEqual(roundTrip(value), value);
+  });
+
+  test("an object that a toJSON makes is not asked for its own, as in JSON, and keeps its types", () => {
+    const made = { at: new Date(0), toJSON: () => "again" };
+    expectEqual(roundTrip({ toJSON: () => made }), { at: new Date(0) });
+  });
+
+  test("boxed numbers and bigints come back as what they hold", () => {
+    const value = [Object(Number.NaN), Object(-0), Object(5n), new Map([["a", Object("s")]])];
+    expectEqual(roundTrip(value), [Number.NaN, -0, 5n, new Map([["a", "s"]])]);
+  });
+
+  test("the bytes of a SharedArrayBuffer come back as an ArrayBuffer", () => {
+    const shared = new SharedArrayBuffer(2);
+    new Uint8Array(shared).set([1, 2]);
+    expectEqual(roundTrip([shared, new Uint8Array(shared)]), [
+      new Uint8Array([1, 2]).buffer,
+      new Uint8Array([1, 2]),
+    ]);
+  });
+
+  test("what an instance of a built-in class says of itself does not change what is written", () => {
+    const bytes = Object.assign(Buffer.from("x"), { toString: () => "no base64" });
+    const list = Object.defineProperty(new Uint8Array([1]), Symbol.toStringTag, { value: "Date" });
+    const map = Object.defineProperty(new Map([[1, 2]]), Symbol.toStringTag, { value: "Object" });
+    const date = Object.assign(new Date(0), { toISOString: () => "never" });
+    expectEqual(roundTrip([bytes, list, map, date]), [
+      Buffer.from("x"),
+      new Uint8Array([1]),
+      new Map([[1, 2]]),
+      new Date(0),
+    ]);
+  });
+
+  test("an encoded value is a copy, so that no getter writes something else than was walked", () => {
+    let reads = 0;
+    const value = {
+      get changing(): unknown {
+        reads += 1;
+        return reads === 1 ? 1 : { __type: "Date", value: "no date" };
+      },
+    };
+    expect(JSON.stringify(encode([value, 1n]))).toBe('[{"changing":1},{"__type":"js:bigint","value":"1"}]');
+    expect(reads).toBe(1);
+  });
+
+  test.each([
+    ["Map", new Map([[1, 2]])],
+    ["Set", new Set([1])],
+    ["RegExp", /a/],
+    ["ArrayBuffer", new ArrayBuffer(1)],
+    ["Date", new Date(0)],
+  ])("a Proxy of a %s is refused with its path, not written as an empty object", (_kind, target) => {
+    expect(refusalOf({ a: [new Proxy(target, {})] }).path).toBe("$.a[0]");
+  });
+
+  test("a Proxy of a record or an array is written as what it shows", () => {
+    expectEqual(roundTrip([new Proxy({ a: new Date(0) }, {}), new Proxy([1n], {})]), [
+      { a: new Date(0) },
+      [1n],
+    ]);
   });
 
   test("subclasses of built-in classes come back as instances of the built-in class", () => {
