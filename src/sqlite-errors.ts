@@ -13,7 +13,7 @@ import {
   StoreBusyError,
   StoreReadonlyError,
 } from "./errors.js";
-import { messageOf } from "./validation/describe.js";
+import { isInstance, messageOf } from "./validation/describe.js";
 
 /** Primary result codes, and the two extended ones that are told apart. https://sqlite.org/rescode.html */
 export const SQLITE = {
@@ -32,7 +32,7 @@ export const SQLITE = {
 
 /** The extended result code; `undefined` for what is not SQLite's. */
 export function extendedCodeOf(error: unknown): number | undefined {
-  const code: unknown = error instanceof Error && "errno" in error ? error.errno : undefined;
+  const code: unknown = isInstance(error, Error) && "errno" in error ? error.errno : undefined;
   return typeof code === "number" ? code : undefined;
 }
 
@@ -52,7 +52,7 @@ export function isBusy(error: unknown): boolean {
 
 /** The error of this package that says what happened. Errors that are ours already are returned as they are. */
 export function toStoreError(error: unknown, busyTimeout: number): CheckpointStoreError {
-  if (error instanceof CheckpointStoreError) {
+  if (isInstance(error, CheckpointStoreError)) {
     return error;
   }
   const cause = { cause: error };

@@ -5,7 +5,6 @@ import type { EncodedValue } from "../json-plus/text.js";
 import { extendedCodeOf, SQLITE } from "../sqlite-errors.js";
 import type { Checkpoint, CheckpointSource } from "../types.js";
 import {
-  eachField,
   limit,
   mustBe,
   nonNegativeInteger,
@@ -16,7 +15,6 @@ import {
   requiredFields,
   structured,
   text,
-  withNamed,
 } from "../validation/arguments.js";
 import { cycleState, nodeResults, pendingNodes } from "../validation/schemas.js";
 import { storedCycleState, storedNodeResults, withNumericIteration } from "../validation/stored-schemas.js";
@@ -287,9 +285,6 @@ const FIELDS = [
   "source",
 ] as const;
 
-const plainNodeResults = eachField(withNamed("status", "output", "error", "startedAt", "completedAt"));
-const plainCycleState = withNamed("backEdge", "iteration");
-
 export function encodeCheckpoint(checkpoint: unknown): NewCheckpointRow {
   const given = requiredFields("checkpoint", checkpoint, FIELDS);
   return {
@@ -299,9 +294,9 @@ export function encodeCheckpoint(checkpoint: unknown): NewCheckpointRow {
     version: nonNegativeInteger("checkpoint.version", given.version),
     step: nonNegativeInteger("checkpoint.step", given.step),
     node_id: optionalText("checkpoint.nodeId", given.nodeId),
-    node_results: structured("checkpoint.nodeResults", given.nodeResults, nodeResults, plainNodeResults),
+    node_results: structured("checkpoint.nodeResults", given.nodeResults, nodeResults),
     pending_nodes: structured("checkpoint.pendingNodes", given.pendingNodes ?? [], pendingNodes),
-    cycle_state: optionalStructured("checkpoint.cycleState", given.cycleState, cycleState, plainCycleState),
+    cycle_state: optionalStructured("checkpoint.cycleState", given.cycleState, cycleState),
     source: oneOf("checkpoint.source", given.source, SOURCES),
   };
 }

@@ -5,7 +5,6 @@ import type { Entity } from "../types.js";
 import {
   type Clearable,
   clearable,
-  eachElement,
   limit,
   optionalProse,
   optionalStructured,
@@ -17,7 +16,6 @@ import {
   structured,
   text,
   vector,
-  withNamed,
 } from "../validation/arguments.js";
 import { embedding, record, relationships } from "../validation/schemas.js";
 import { storedObject } from "../validation/stored-schemas.js";
@@ -145,8 +143,6 @@ const FIELDS = [
   "embedding",
 ] as const;
 
-const plainRelationships = eachElement(withNamed("targetId", "type"));
-
 export function encodeEntity(entity: unknown): { row: NewEntityRow; embedding: EncodedEmbedding | null } {
   const given = requiredFields("entity", entity, FIELDS);
   const encoded = encodeEmbedding(optionalVector("entity.embedding", given.embedding));
@@ -157,12 +153,7 @@ export function encodeEntity(entity: unknown): { row: NewEntityRow; embedding: E
       name: prose("entity.name", given.name),
       type: text("entity.type", given.type),
       attributes: structured("entity.attributes", given.attributes ?? {}, record),
-      relationships: structured(
-        "entity.relationships",
-        given.relationships ?? [],
-        relationships,
-        plainRelationships,
-      ),
+      relationships: structured("entity.relationships", given.relationships ?? [], relationships),
       embedding: encoded?.text ?? null,
     },
     embedding: encoded,
@@ -176,8 +167,7 @@ export function encodeEntityUpdates(updates: unknown): EncodedEntityUpdates {
     type: optionalText("updates.type", given.type),
     attributes: optionalStructured("updates.attributes", given.attributes, record)?.text ?? null,
     relationships:
-      optionalStructured("updates.relationships", given.relationships, relationships, plainRelationships)
-        ?.text ?? null,
+      optionalStructured("updates.relationships", given.relationships, relationships)?.text ?? null,
     workspaceId: clearable(given.workspaceId, (id) => text("updates.workspaceId", id)),
     embedding: clearable(given.embedding, (numbers) => encodeEmbedding(vector("updates.embedding", numbers))),
   };

@@ -3,7 +3,6 @@ import type { Connection, Row, Statements } from "../connection.js";
 import type { EncodedValue } from "../json-plus/text.js";
 import type { MessageRole, StoredMessage } from "../types.js";
 import {
-  eachElement,
   limit,
   mustBe,
   oneOf,
@@ -14,7 +13,6 @@ import {
   optionFields,
   requiredFields,
   text,
-  withNamed,
 } from "../validation/arguments.js";
 import { toolCalls, toolResults } from "../validation/schemas.js";
 import { storedToolCalls } from "../validation/stored-schemas.js";
@@ -98,17 +96,14 @@ export interface EncodedMessagePage {
 
 const FIELDS = ["role", "content", "toolCalls", "toolResults", "tokensIn", "tokensOut"] as const;
 
-const plainToolCalls = eachElement(withNamed("name", "toolUseId", "input"));
-const plainToolResults = eachElement(withNamed("toolUseId", "content", "status", "fullOutputRef"));
-
 export function encodeMessage(sessionId: unknown, message: unknown): NewMessageRow {
   const given = requiredFields("message", message, FIELDS);
   return {
     session_id: text("sessionId", sessionId),
     role: oneOf("message.role", given.role, ROLES),
     content: optionalProse("message.content", given.content),
-    tool_calls: optionalStructured("message.toolCalls", given.toolCalls, toolCalls, plainToolCalls),
-    tool_results: optionalStructured("message.toolResults", given.toolResults, toolResults, plainToolResults),
+    tool_calls: optionalStructured("message.toolCalls", given.toolCalls, toolCalls),
+    tool_results: optionalStructured("message.toolResults", given.toolResults, toolResults),
     tokens_in: optionalNonNegativeInteger("message.tokensIn", given.tokensIn),
     tokens_out: optionalNonNegativeInteger("message.tokensOut", given.tokensOut),
   };

@@ -5,8 +5,8 @@
  * `undefined` are the same for every optional argument.
  */
 import { InvalidArgumentError, SerializationError } from "../errors.js";
-import { type EncodedValue, toEncodedValue } from "../json-plus/text.js";
-import { describe, messageOf } from "./describe.js";
+import { type EncodedValue, toEncodedPlainValue, toEncodedValue } from "../json-plus/text.js";
+import { describe, isInstance, messageOf } from "./describe.js";
 import { isRecord, type Schema } from "./schema.js";
 import { embedding } from "./schemas.js";
 
@@ -106,15 +106,20 @@ export function optionalFraction(argument: string, value: unknown): number | nul
 
 /** An embedding: finite numbers, at least one. */
 export function vector(argument: string, value: unknown): number[] {
-  if (!Array.isArray(value)) {
+  const numbers = reading(argument, () => elementsOf(value));
+  if (numbers === undefined) {
     throw mustBe(argument, "an array of numbers", value);
   }
-  const numbers: unknown[] = reading(argument, () => [...value]);
   refuseIssue(argument, numbers, embedding);
   if (!embedding.accepts(numbers) || numbers.length === 0) {
     throw mustBe(argument, "an array of at least one number", value);
   }
   return numbers;
+}
+
+/** Each read once; `undefined` if the value is no array. */
+function elementsOf(value: unknown): unknown[] | undefined {
+  return Array.isArray(value) ? Array.from({ length: value.length }, (_, index) => value[index]) : undefined;
 }
 
 export function optionalVector(argument: string, value: unknown): number[] | null {
@@ -132,15 +137,19 @@ export function optionFields<Name extends string>(
 ): Fields<Name> {
   const options = isAbsent(value) ? {} : value;
   const fields = requiredFields(argument, options, names);
-  const others = reading(argument, () => Object.entries(Object(options)));
-  const unknown = others.find(([name, given]) => !isOneOf(names, name) && !isAbsent(given));
+  const unknown = reading(argument, () => unknownName(Object(options), names));
   if (unknown !== undefined) {
     throw new InvalidArgumentError(
-      `${argument}.${unknown[0]}`,
+      `${argument}.${unknown}`,
       `is unknown; valid options: ${names.join(", ")}`,
     );
   }
   return fields;
+}
+
+/** The first own name with a value that is not among the names. */
+function unknownName(options: Record<string, unknown>, names: readonly string[]): string | undefined {
+  return Object.keys(options).find((key) => !names.includes(key) && !isAbsent(options[key]));
 }
 
 /** The named fields of an object that must be there, as a message is. Its other fields are ignored. */
@@ -166,27 +175,25 @@ export function optionalStructured(
   argument: string,
   value: unknown,
   schema: Schema<unknown>,
-  normalize?: Normalize,
 ): EncodedValue | null {
-  return isAbsent(value) ? null : structured(argument, value, schema, normalize);
+  return isAbsent(value) ? null : structured(argument, value, schema);
 }
 
 /**
- * A structured value that fits the schema. It is checked as it was passed, so that nothing without a wire format is dropped
- * in silence, and as a read of it returns it, because a getter may answer differently the second time.
+ * A structured value that fits the schema. A plain value is written as it was validated; what JSON may change on the way is
+ * validated again as a read returns it.
  */
-export function structured(
-  argument: string,
-  value: unknown,
-  schema: Schema<unknown>,
-  normalize: Normalize = unchanged,
-): EncodedValue {
-  const plain = reading(argument, () => {
-    const normalized = normalize(value);
-    refuseIssue(argument, normalized, schema);
-    return normalized;
+export function structured(argument: string, value: unknown, schema: Schema<unknown>): EncodedValue {
+  const given = reading(argument, () => {
+    const copy = schema.copy(value);
+    refuseIssue(argument, copy, schema);
+    return copy;
   });
-  const encoded = encode(argument, plain);
+  const plain = toEncodedPlainValue(given);
+  if (plain !== undefined) {
+    return plain;
+  }
+  const encoded = encode(argument, given);
   refuseIssue(argument, encoded.value, schema);
   return encoded;
 }
@@ -197,41 +204,6 @@ function encode(argument: string, value: unknown): EncodedValue {
   } catch (error) {
     throw error instanceof SerializationError ? error.within(argument) : error;
   }
-}
-
-/** Makes plain values of a caller's instances, whose named fields may be getters of their class: an encoder sees own properties only. */
-export type Normalize = (value: unknown) => unknown;
-
-const unchanged: Normalize = (value) => value;
-
-export function withNamed(...names: readonly string[]): Normalize {
-  return (value) => {
-    if (!isInstance(value)) {
-      return value;
-    }
-    const named = names.filter((name) => name in value).map((name) => [name, value[name]]);
-    return { ...value, ...Object.fromEntries(named) };
-  };
-}
-
-export function eachElement(normalize: Normalize): Normalize {
-  return (list) => (Array.isArray(list) && list.some(isInstance) ? list.map(normalize) : list);
-}
-
-export function eachField(normalize: Normalize): Normalize {
-  return (record) =>
-    isRecord(record) && Object.values(record).some(isInstance)
-      ? Object.fromEntries(Object.entries(record).map(([key, value]) => [key, normalize(value)]))
-      : record;
-}
-
-/** Of a class, and written as a record of its own properties. */
-function isInstance(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null) {
-    return false;
-  }
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype !== Object.prototype && prototype !== null && isRecord(value);
 }
 
 function refuseIssue(argument: string, value: unknown, schema: Schema<unknown>): void {
@@ -246,7 +218,7 @@ function reading<T>(argument: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof InvalidArgumentError) {
+    if (isInstance(error, InvalidArgumentError)) {
       throw error;
     }
     throw new InvalidArgumentError(argument, `could not be read: ${messageOf(error)}`, { cause: error });
@@ -255,10 +227,6 @@ function reading<T>(argument: string, read: () => T): T {
 
 export function mustBe(argument: string, expected: string, given: unknown): InvalidArgumentError {
   return new InvalidArgumentError(argument, `must be ${expected}, not ${describe(given)}`);
-}
-
-function isOneOf(names: readonly string[], key: string): boolean {
-  return names.includes(key);
 }
 
 function isAbsent(value: unknown): value is null | undefined {

@@ -1,4 +1,6 @@
 /** The parts that schemas of structured values are built from. */
+import { isBuiltIn } from "../json-plus/built-ins.js";
+import { setOwn } from "../json-plus/tags.js";
 
 /** What is wrong with a value, and where in it. `""` is the value itself. */
 export interface Issue {
@@ -12,22 +14,70 @@ export interface Schema<T> {
   /** The first issue of a value; `undefined` if there is none. */
   validate(value: unknown): Issue | undefined;
   accepts(value: unknown): value is T;
+  copy: Copy;
 }
 
 export type Validate = (value: unknown) => Issue | undefined;
 
-export function schema<T>(validate: Validate): Schema<T> {
-  return { validate, accepts: (value): value is T => validate(value) === undefined };
+/**
+ * Copies a caller's value as far as the schema names fields, and reads each of these once: the fields of an instance may be
+ * getters of its class, of which an encoder sees nothing.
+ */
+export type Copy = (value: unknown) => unknown;
+
+export function schema<T>(validate: Validate, copy: Copy = asIs): Schema<T> {
+  return { validate, accepts: (value): value is T => validate(value) === undefined, copy };
+}
+
+/** The value itself; for leaves, and for what nobody relies on. */
+export const asIs: Copy = (value) => value;
+
+/** A value of another kind is returned as it is, for `validate` to refuse. */
+export function copyFields(...names: readonly string[]): Copy {
+  return (value) => {
+    if (!isRecord(value)) {
+      return value;
+    }
+    const copy: Record<string, unknown> = { ...value };
+    for (const name of names) {
+      if (!Object.hasOwn(copy, name)) {
+        const field = value[name];
+        if (field !== undefined) {
+          copy[name] = field;
+        }
+      }
+    }
+    return copy;
+  };
+}
+
+export function copyElements(copy: Copy): Copy {
+  return (list) =>
+    Array.isArray(list) && !hasToJSON(list)
+      ? Array.from({ length: list.length }, (_, index) => copy(list[index]))
+      : list;
+}
+
+export function copyValues(copy: Copy): Copy {
+  return (record) => {
+    if (!isRecord(record)) {
+      return record;
+    }
+    const copies: Record<string, unknown> = { ...record };
+    for (const key of Object.keys(copies)) {
+      setOwn(copies, key, copy(copies[key]));
+    }
+    return copies;
+  };
 }
 
 /** An object that comes back as an object: no array, Map, Date or other class with a wire format of its own. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null) {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || hasToJSON(value)) {
     return false;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
-  const isPlain = prototype === Object.prototype || prototype === null;
-  return (isPlain || Object.prototype.toString.call(value) === "[object Object]") && !hasToJSON(value);
+  return prototype === Object.prototype || prototype === null || !isBuiltIn(value);
 }
 
 /** It would come back as something else. */

@@ -1,6 +1,10 @@
 /** What the structured values of the contract must look like when they are written: a value that fails one is an InvalidArgumentError. */
 import type { CheckpointNodeResult, CycleState, Relationship, StoredToolResult, ToolCall } from "../types.js";
 import {
+  asIs,
+  copyElements,
+  copyFields,
+  copyValues,
   finiteNumber,
   hasToJSON,
   isRecord,
@@ -53,16 +57,21 @@ const nodeResult = withFields(NODE_RESULT, {
 
 export const record = schema<Record<string, unknown>>(anyRecord);
 
-export const nodeResults = schema<Record<string, CheckpointNodeResult>>(recordOf(NODE_RESULTS, nodeResult));
+export const nodeResults = schema<Record<string, CheckpointNodeResult>>(
+  recordOf(NODE_RESULTS, nodeResult),
+  copyValues(copyFields("status", "output", "error", "startedAt", "completedAt")),
+);
 
-export const pendingNodes = schema<string[]>(listOf("an array of node ids", text));
+export const pendingNodes = schema<string[]>(listOf("an array of node ids", text), copyElements(asIs));
 
 export const cycleState = schema<CycleState>(
   withFields(CYCLE_STATE, { backEdge: text, iteration: nonNegativeInteger }),
+  copyFields("backEdge", "iteration"),
 );
 
 export const toolCalls = schema<ToolCall[]>(
   listOf("an array of tool calls", withFields(TOOL_CALL, { name: text, toolUseId: text, input: anyRecord })),
+  copyElements(copyFields("name", "toolUseId", "input")),
 );
 
 export const toolResults = schema<StoredToolResult[]>(
@@ -75,6 +84,7 @@ export const toolResults = schema<StoredToolResult[]>(
       fullOutputRef: optional(text),
     }),
   ),
+  copyElements(copyFields("toolUseId", "content", "status", "fullOutputRef")),
 );
 
 export const relationships = schema<Relationship[]>(
@@ -82,6 +92,7 @@ export const relationships = schema<Relationship[]>(
     "an array of relationships",
     withFields("an object { targetId, type }", { targetId: text, type: text }),
   ),
+  copyElements(copyFields("targetId", "type")),
 );
 
 /** Rows of 0.2.3 may hold an empty one; it has nothing in common with any query. */

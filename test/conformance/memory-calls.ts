@@ -193,9 +193,10 @@ function describeLoneSurrogates({ testStore, expect, ...context }: Context): voi
           await context.expectStoreError(call, { tag: "InvalidArgumentError", includes: field });
           return;
         }
-        await call;
+        const saved = await call;
         const read = [...(await store.listEntities({})), ...(await store.listFacts({}))];
-        expect(read.some((memory) => Reflect.get(memory, field) === lone.toWellFormed())).toBe(true);
+        const stored = read.find((memory) => Reflect.get(memory, field) === lone.toWellFormed());
+        context.expectSame(stored, saved);
       },
     );
   }

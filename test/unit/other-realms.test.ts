@@ -1,66 +1,120 @@
 /** Values that a code interpreter (node:vm) makes have the classes of another realm. */
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { createContext, runInContext } from "node:vm";
 import { JsonPlusSerializer, SqliteCheckpointStore } from "../../src/index.js";
-import { buildMessage } from "../support/builders.js";
+import { buildCheckpoint } from "../support/builders.js";
+import { difference } from "../support/difference.js";
+import { exoticValues } from "../support/exotic-values.js";
+import { inOtherRealm } from "../support/other-realm.js";
 import { rejectionOf } from "../support/outcomes.js";
 import { callUntyped } from "../support/untyped-call.js";
 
 const serializer = new JsonPlusSerializer();
 const context = createContext({});
 
-test.each([
-  "new Map([['a', new Set([1])]])",
-  "new Date(5)",
-  "new Date(NaN)",
-  "/a+/gi",
-  "new Uint8Array([1, 2]).buffer",
-  "new Float64Array([0.5])",
-  "new DataView(new ArrayBuffer(2))",
-  "({ plain: [1, { deep: new Date(0) }] })",
-  "[new Map()]",
-])("%s of another realm is written as its twin of this one", (source) => {
-  const theirs: unknown = runInContext(source, context);
-  expect(serializer.serialize(theirs)).toBe(serializer.serialize(evaluate(source)));
-});
-
-test("an Error of another realm comes back as an Error", () => {
-  const back = serializer.deserialize(serializer.serialize(runInContext("new TypeError('x')", context)));
-  expect([back instanceof TypeError, back instanceof Error && back.message]).toEqual([true, "x"]);
-});
-
-test("what a class computes in getters is stored, and a getter that throws is InvalidArgumentError", async () => {
-  await using store = new SqliteCheckpointStore(":memory:");
-  const { id } = await store.createSession("./d");
-  class Message {
-    readonly sessionId = id;
-    readonly role = "assistant";
-    get content() {
-      return "important";
+describe("what the other realm makes", () => {
+  test("is not of the classes of this one", () => {
+    expect(runInContext("new Map()", context) instanceof Map).toBe(false);
+    for (const value of [new Map(), new Date(0), [], {}, new Uint8Array(1), new TypeError("m")]) {
+      const twin = Object(inOtherRealm(value));
+      expect([twin instanceof value.constructor, twin.constructor.name]).toEqual([
+        false,
+        value.constructor.name,
+      ]);
     }
+  });
+
+  for (const { name, make } of exoticValues) {
+    test(`${name} is written as its twin of this realm, alone and deep in another value`, () => {
+      for (const value of [make(), { list: [{ deep: make() }] }, new Map([["key", make()]])]) {
+        expect(serializer.serialize(inOtherRealm(value))).toBe(serializer.serialize(value));
+      }
+    });
   }
-  expect((await store.addMessage(id, new Message())).content).toBe("important");
-  const bad = {
-    ...buildMessage(id),
-    get content(): string {
-      throw Object.create(null);
-    },
-  };
-  expect((await rejectionOf(store.addMessage(id, bad))).name).toBe("InvalidArgumentError");
+
+  test.each([
+    "new Map([['a', new Set([1])]])",
+    "new (class Registry extends Map {})([[1, 2]])",
+    "new Date(5)",
+    "new Date(NaN)",
+    "/a+/gi",
+    "new Uint8Array([1, 2]).buffer",
+    "new SharedArrayBuffer(3)",
+    "new Uint8Array(new SharedArrayBuffer(3))",
+    "new Float64Array([0.5])",
+    "new DataView(new ArrayBuffer(2))",
+    "[new Number(NaN), new String('ab'), new Boolean(false), Object(5n)]",
+    "({ plain: [1, { deep: new Date(0) }] })",
+    "Object.create(null, { a: { value: 1, enumerable: true } })",
+    "new (class Point { x = 1; get y() { return 2; } })()",
+    "({ toJSON: () => new Map([[1, 2]]) })",
+    "(function () { return arguments; })(1, 2)",
+  ])("%s is written as its twin of this realm", (source) => {
+    const theirs: unknown = runInContext(`(${source})`, context);
+    expect(serializer.serialize(theirs)).toBe(serializer.serialize(evaluate(source)));
+  });
+
+  test.each([
+    ["new TypeError('x')", TypeError],
+    ["new (class QuotaError extends RangeError {})('x')", RangeError],
+    ["new AggregateError([new Error('a')], 'x')", AggregateError],
+  ])("%s comes back as an error of this realm", (source, ErrorClass) => {
+    const back = serializer.deserialize(serializer.serialize(runInContext(source, context)));
+    expect([back instanceof ErrorClass, back instanceof Error && back.message]).toEqual([true, "x"]);
+  });
+
+  test("errors of an AggregateError keep their types", () => {
+    const theirs: unknown = runInContext("new AggregateError([new TypeError('a'), new Map()], 'm')", context);
+    const back = serializer.deserialize(serializer.serialize(theirs));
+    expect(back instanceof AggregateError && back.errors[0] instanceof TypeError).toBe(true);
+    expect(back instanceof AggregateError && back.errors[1] instanceof Map).toBe(true);
+  });
 });
 
-test.each([
-  [
-    "createSession",
-    ["./d", { titel: "x" }],
-    "options.titel is unknown; valid options: title, workspaceId, metadata",
-  ],
-  ["getMessages", ["s", { limt: 1 }], "options.limt is unknown; valid options: before, beforeId, limit"],
-  ["searchFactsSemantic", [[1], { topk: 1 }], "options.topk is unknown"],
-] as const)("%s refuses an unknown option by name", async (method, args, message) => {
-  await using store = new SqliteCheckpointStore(":memory:");
-  const error = await rejectionOf(callUntyped(store, method, args));
-  expect([error.name, error.message.includes(message)]).toEqual(["InvalidArgumentError", true]);
+describe("a store that is passed values of another realm", () => {
+  test("keeps them as an output, as metadata and as a tool call", async () => {
+    await using store = new SqliteCheckpointStore();
+    const metadata = { seen: new Map([["a", new Date(0)]]) };
+    const session = await callUntyped(store, "createSession", [
+      "./d",
+      inOtherRealm({ title: "T", metadata }),
+    ]);
+    const id = String(Reflect.get(Object(session), "id"));
+    expect(difference((await store.getSession(id))?.metadata, metadata)).toBe(undefined);
+
+    const checkpoint = buildCheckpoint(id, {
+      nodeResults: { node: { status: "completed", output: metadata } },
+    });
+    await callUntyped(store, "saveCheckpoint", [inOtherRealm(checkpoint)]);
+    const latest = await store.getLatestCheckpoint(id);
+    expect(difference(latest?.nodeResults, checkpoint.nodeResults)).toBe(undefined);
+
+    const toolCalls = [{ name: "n", toolUseId: "t", input: metadata }];
+    await callUntyped(store, "addMessage", [id, inOtherRealm({ role: "assistant", toolCalls })]);
+    expect(difference((await store.getMessages(id))[0]?.toolCalls, toolCalls)).toBe(undefined);
+    const embedding = [1, 2];
+    await callUntyped(store, "saveFact", [inOtherRealm({ content: "c", confidence: 1, embedding })]);
+    expect((await store.listFacts())[0]?.embedding).toEqual(embedding);
+  });
+
+  test.each([
+    ...["new Map()", "new Set()", "new Date(0)", "/a/", "new Error('m')", "[]", "new Uint8Array(1)"],
+    ...["new ArrayBuffer(1)", "new String('a')", "Promise.resolve({})", "new WeakMap()"],
+    "Object.defineProperty(new Map(), Symbol.toStringTag, { value: 'Object' })",
+    "(function* () {})()",
+  ])("refuses %s as metadata, of whichever realm", async (source) => {
+    await using store = new SqliteCheckpointStore();
+    for (const metadata of [runInContext(`(${source})`, context), evaluate(source)]) {
+      const error = await rejectionOf(callUntyped(store, "createSession", ["./d", { metadata }]));
+      expect(error.message).toContain("Invalid argument: options.metadata must be an object");
+    }
+  });
+
+  test("takes an instance as metadata that gives itself a tag of its own", async () => {
+    await using store = new SqliteCheckpointStore();
+    const metadata = Object.assign(Object.create({ [Symbol.toStringTag]: "Settings" }), { a: 1 });
+    expect((await store.createSession("./d", { metadata })).metadata).toEqual({ a: 1 });
+  });
 });
 
 /** In this realm. */
