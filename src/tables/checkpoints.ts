@@ -1,6 +1,6 @@
 /** The table `checkpoints`: its statements, what they take, and the mapper from row to {@link Checkpoint}. */
 import type { Connection, Row, Statements } from "../connection.js";
-import { CheckpointVersionConflictError } from "../errors.js";
+import { CheckpointVersionConflictError, InvalidArgumentError } from "../errors.js";
 import type { EncodedValue } from "../json-plus/text.js";
 import { extendedCodeOf, SQLITE } from "../sqlite-errors.js";
 import type { Checkpoint, CheckpointSource } from "../types.js";
@@ -36,7 +36,7 @@ export const CHECKPOINTS_SQL = {
     WHERE id = ?2`,
 
   nextVersion: `
-    SELECT max(version) + 1 AS version
+    SELECT CAST(max(version) AS INTEGER) + 1 AS version
     FROM checkpoints
     WHERE session_id = +?1
       AND namespace = +?2`,
@@ -381,13 +381,20 @@ export class CheckpointsTable {
       if (!(error instanceof CheckpointVersionConflictError)) {
         throw error;
       }
-      const next = this.#statements.nextVersion.get(checkpoint.session_id, checkpoint.namespace);
-      return this.insert(
-        id,
-        { ...checkpoint, version: column.integer({ id, ...next }, "version") },
-        createdAt,
+      return this.insert(id, { ...checkpoint, version: this.#nextVersion(checkpoint) }, createdAt);
+    }
+  }
+
+  #nextVersion({ session_id, namespace }: NewCheckpointRow): number {
+    const next = Number(this.#statements.nextVersion.get(session_id, namespace)?.version);
+    if (!Number.isSafeInteger(next)) {
+      throw new InvalidArgumentError(
+        "checkpoint.version",
+        `exists, and there is none above it: namespace "${namespace}" of session ${session_id} holds the highest ` +
+          `possible version, ${Number.MAX_SAFE_INTEGER}. Save into another namespace`,
       );
     }
+    return next;
   }
 
   get(id: string): Checkpoint | null {

@@ -90,6 +90,24 @@ function describeTakingTheNextVersion({ testStoreTakingNext, expect, ...context 
     }
   });
 
+  testStoreTakingNext("a version is refused if it exists and no higher one is possible", async (store) => {
+    const { id } = await store.createSession("./d");
+    const highest = Number.MAX_SAFE_INTEGER;
+    const below = await store.saveCheckpoint(buildCheckpoint(id, { version: highest - 1 }));
+    const last = await store.saveCheckpoint(buildCheckpoint(id, { version: highest - 1 }));
+    expect(last.version).toBe(highest);
+    for (const version of [highest - 1, highest]) {
+      await context.expectStoreError(store.saveCheckpoint(buildCheckpoint(id, { version })), {
+        tag: "InvalidArgumentError",
+        startsWith: "Invalid argument: checkpoint.version ",
+        includes: `the highest possible version, ${highest}`,
+      });
+    }
+    context.expectSame(await store.listCheckpoints(id), [last, below]);
+    await store.saveCheckpoint(buildCheckpoint(id, { version: 1 }));
+    await store.saveCheckpoint(buildCheckpoint(id, { namespace: "other", version: 1 }));
+  });
+
   testStoreTakingNext("one version saved 50 times at once is 50 versions", async (store) => {
     const { id } = await store.createSession("./d");
     const saves = Array.from({ length: 50 }, (_, step) =>

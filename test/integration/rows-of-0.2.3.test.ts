@@ -242,6 +242,18 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])("any %s that 0.2.3 w
   });
 });
 
+test("the next version after one that is no integer is the next integer", async () => {
+  removeFile();
+  const published = await openPublished();
+  const session: Fields = Object(await callUntyped(published, "createSession", ["./d"]));
+  const sessionId = String(session.id);
+  for (const version of [1, 2.5]) await KINDS.checkpoint.write(published, sessionId, { version });
+  await callUntyped(published, "close", []);
+  await using store = new SqliteCheckpointStore(path, { versionConflict: "next" });
+  const saved: Fields = Object(await KINDS.checkpoint.write(store, sessionId, { version: 1 }));
+  expect(saved.version).toBe(3);
+});
+
 /** A value under a tag of ours that is well formed cannot be told from one of ours. */
 function isWithoutWhatIsOurs(fields: Fields): boolean {
   const text =
