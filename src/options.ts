@@ -81,9 +81,16 @@ const OPTION_NAMES = [
   "clock",
 ] as const satisfies readonly (keyof StoreSettings)[];
 
-/** @throws {InvalidArgumentError} for an unknown name or a value that is not allowed. */
-export function settingsOf(given: unknown): StoreSettings {
-  const option = { ...DEFAULTS, ...withoutAbsent(optionFields("options", given, OPTION_NAMES)) };
+/**
+ * @param isForHostDatabase Whether the store uses a Database that the host application opened.
+ * @throws {InvalidArgumentError} for an unknown name or a value that is not allowed.
+ */
+export function settingsOf(options: unknown, isForHostDatabase = false): StoreSettings {
+  const given = withoutAbsent(optionFields("options", options, OPTION_NAMES));
+  if (isForHostDatabase) {
+    refuseFileOptions(given);
+  }
+  const option = { ...DEFAULTS, ...given };
   return {
     busyTimeout: busyTimeout(option.busyTimeout),
     synchronous: oneOf("options.synchronous", option.synchronous, ["full", "normal"]),
@@ -94,15 +101,13 @@ export function settingsOf(given: unknown): StoreSettings {
   };
 }
 
-/** @throws {InvalidArgumentError} where an option is given that only the host itself can set. */
-export function refuseFileOptions(given: SqliteCheckpointStoreOptions | null | undefined): void {
-  for (const name of FILE_OPTIONS) {
-    if (given?.[name] !== undefined) {
-      throw new InvalidArgumentError(
-        `options.${name}`,
-        "cannot be given with an open Database: it is used with the settings it was opened with",
-      );
-    }
+function refuseFileOptions(given: Record<string, unknown>): void {
+  const name = FILE_OPTIONS.find((option) => option in given);
+  if (name !== undefined) {
+    throw new InvalidArgumentError(
+      `options.${name}`,
+      "cannot be given with an open Database: it is used with the settings it was opened with",
+    );
   }
 }
 

@@ -9,12 +9,7 @@ import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
 import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
 import { newRowId, newSessionId } from "./ids.js";
-import {
-  refuseFileOptions,
-  type SqliteCheckpointStoreOptions,
-  type StoreSettings,
-  settingsOf,
-} from "./options.js";
+import { type SqliteCheckpointStoreOptions, type StoreSettings, settingsOf } from "./options.js";
 import { Database } from "./runtime.js";
 import { bootstrapSchema } from "./schema/bootstrap.js";
 import { dropTemporaryVectors, fillTemporaryVectors, hasVectors } from "./schema/vectors.js";
@@ -63,6 +58,7 @@ import {
   optionFields,
   text,
 } from "./validation/arguments.js";
+import { isInstance } from "./validation/describe.js";
 import { type MissingUnit, UnsettledError, VectorIndex } from "./vectors/vector-index.js";
 
 /**
@@ -114,8 +110,8 @@ export class SqliteCheckpointStore implements MemoryStore {
   constructor(...given: [path?: string | BunDatabase, options?: SqliteCheckpointStoreOptions | null]) {
     // An explicit `undefined`, as from an environment variable that is not set, must not mean "in memory".
     const [path, options] = given.length === 0 ? [IN_MEMORY] : given;
-    this.#settings = settingsOf(options);
-    this.#connection = this.#connect(path, options);
+    this.#settings = settingsOf(options, isInstance(path, Database));
+    this.#connection = this.#connect(path);
     try {
       this.#calls = new Calls(this.#connection, this.#settings);
       this.#sessions = new SessionsTable(this.#connection);
@@ -130,14 +126,17 @@ export class SqliteCheckpointStore implements MemoryStore {
     }
   }
 
-  #connect(path: unknown, options: SqliteCheckpointStoreOptions | null | undefined): Connection {
+  #connect(path: unknown): Connection {
     const bootstrap = (connection: Connection) => bootstrapSchema(connection, this.#settings);
-    if (path instanceof Database) {
-      refuseFileOptions(options);
+    if (isInstance(path, Database)) {
       return useHostDatabase(path, this.#settings, bootstrap);
     }
     if (typeof path !== "string") {
-      throw mustBe("path", 'a file\'s path, ":memory:" or an open Database of bun:sqlite', path);
+      throw mustBe(
+        "path",
+        'a file\'s path, ":memory:" for a store that is gone on close, or an open Database of bun:sqlite',
+        path,
+      );
     }
     return openFile(path, this.#settings, bootstrap);
   }

@@ -191,11 +191,12 @@ describe("a path that is none is refused by name", () => {
     ["an empty one", "", /empty/],
     ["a URL", "file:///tmp/store.db", /URL/],
     ["one with a NUL character", "store\0.db", /NUL/],
-    ["a number", 42, /a file's path, ":memory:" or an open Database/],
+    ["a number", 42, /a file's path, ":memory:" for a store that is gone on close, or an open Database/],
     ["an object", { path: "store.db" }, /open Database/],
     ["a URL object", new URL("file:///tmp/store.db"), /open Database/],
     ["null", null, /open Database/],
     ["an environment variable that is not set", process.env.NO_SUCH_VARIABLE, /a file's path, ":memory:"/],
+    ["a revoked Proxy", revokedProxy(), /open Database/],
   ])("%s", (_, given, reason) => {
     const error = thrownBy(() => construct(given));
     expect(error).toBeInstanceOf(InvalidArgumentError);
@@ -257,6 +258,20 @@ describe("options", () => {
       expect(await store.listSessions()).toEqual([]);
       await store.close();
     }
+  });
+
+  test("are read once, also if they are getters of a class", async () => {
+    let reads = 0;
+    class Settings {
+      get readonly(): boolean {
+        reads += 1;
+        return reads > 1;
+      }
+    }
+    const store = construct(path, new Settings());
+    await store.createSession("./d");
+    await store.close();
+    expect(reads).toBe(1);
   });
 
   test("of a clock that gives no time make the write reject by its name", async () => {
@@ -512,4 +527,10 @@ async function withLock(file: string, kind: "IMMEDIATE" | "EXCLUSIVE", work: () 
 
 function modeOf(file: string): string {
   return (statSync(file).mode & 0o777).toString(8);
+}
+
+function revokedProxy(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
 }

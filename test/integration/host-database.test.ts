@@ -88,6 +88,26 @@ describe("the host's settings", () => {
     expect(rowsOf(host, "SELECT * FROM sqlite_schema")).toEqual([]);
   });
 
+  test("may be left to the host by null or undefined", async () => {
+    const store: unknown = Reflect.construct(SqliteCheckpointStore, [
+      host,
+      { readonly: null, synchronous: undefined },
+    ]);
+    expect(store).toBeInstanceOf(SqliteCheckpointStore);
+  });
+
+  test("cannot be asked for by a getter, which is read once", () => {
+    let reads = 0;
+    const options = {
+      get readonly(): boolean {
+        reads += 1;
+        return false;
+      },
+    };
+    const error = thrownBy(() => new SqliteCheckpointStore(host, options));
+    expect([error.name, reads]).toEqual(["InvalidArgumentError", 1]);
+  });
+
   test("leave the store's own options in force", async () => {
     const store = new SqliteCheckpointStore(host, {
       versionConflict: "next",
