@@ -209,6 +209,31 @@ export function describeArguments({ describe, testStore, expect, ...context }: C
       await context.expectStoreError(call, { tag: "InvalidArgumentError", includes: "role" });
     });
 
+    testStore("an argument whose getter throws is refused by name", async (store) => {
+      const { sessionId, checkpointId } = await fill(store);
+      const throwing = (field: string): object =>
+        Object.defineProperty({}, field, {
+          enumerable: true,
+          get: () => {
+            throw new RangeError("not now");
+          },
+        });
+      const calls: readonly [string, readonly unknown[], string][] = [
+        ["createSession", ["./d", throwing("title")], "options"],
+        ["updateSession", [sessionId, throwing("title")], "updates"],
+        ["addMessage", [sessionId, throwing("content")], "message"],
+        ["getMessages", [sessionId, throwing("limit")], "options"],
+        ["saveCheckpoint", [throwing("nodeResults")], "checkpoint"],
+        ["listCheckpoints", [sessionId, throwing("namespace")], "options"],
+        ["fork", [checkpointId, throwing("title")], "options"],
+      ];
+      for (const [method, args, argument] of calls) {
+        const expected = { tag: "InvalidArgumentError", includes: argument };
+        const { message } = await context.expectStoreError(callUntyped(store, method, args), expected);
+        expect([method, message.includes("not now")]).toEqual([method, true]);
+      }
+    });
+
     testStore("the error says what was given and what is allowed", async (store) => {
       const { id } = await store.createSession("./d");
       const call = callUntyped(store, "addMessage", [id, { sessionId: id, role: "robot" }]);

@@ -50,6 +50,15 @@ describe("a new file", () => {
     expect(modeOf(path)).toBe("600");
   });
 
+  test("can be read by its owner only, also through a symbolic link to nothing", async () => {
+    const target = join(folder.path, "target.db");
+    symlinkSync(target, path);
+    const store = new SqliteCheckpointStore(path);
+    await store.createSession("./private");
+    expect(modeOf(target)).toBe("600");
+    await store.close();
+  });
+
   test("is made with the folders it needs, private as well", async () => {
     const deep = join(folder.path, "a", "b", "store.db");
     await new SqliteCheckpointStore(deep).close();
@@ -140,6 +149,13 @@ describe("what cannot be opened is refused with a reason", () => {
     writeFileSync(path, content);
     expectRefusal(path, /not a SQLite database/);
     expect(readFileSync(path).equals(content)).toBe(true);
+    expect(readdirSync(folder.path)).toEqual(["store.db"]);
+  });
+
+  test("a file of one byte, which SQLite takes for an empty database", () => {
+    writeFileSync(path, "x");
+    expectRefusal(path, /not a SQLite database/);
+    expect(readFileSync(path, "utf8")).toBe("x");
     expect(readdirSync(folder.path)).toEqual(["store.db"]);
   });
 
@@ -245,6 +261,19 @@ describe("options", () => {
     expect(error.message).toContain("options");
   });
 
+  test("that cannot be read are refused, before a file is made", () => {
+    const options = {
+      get busyTimeout(): number {
+        throw new RangeError("not now");
+      },
+    };
+    const error = thrownBy(() => construct(path, options));
+    expect(error).toBeInstanceOf(InvalidArgumentError);
+    expect(error.message).toContain("options");
+    expect(error.message).toContain("not now");
+    expect(existsSync(path)).toBe(false);
+  });
+
   test("that are null or undefined, whole or one by one, are as if not given", async () => {
     const nothing = {
       busyTimeout: null,
@@ -296,29 +325,23 @@ describe("in force on the connection of a store are", () => {
     await store.close();
   });
 
-  test("a write-ahead log, foreign keys, a bounded log and distrust of the file's schema", async () => {
-    const { result: store, database } = watchOpening(path, () => new SqliteCheckpointStore(path));
-    const inForce = ["journal_mode", "foreign_keys", "trusted_schema"].flatMap((name) =>
-      rowsOf(database, `PRAGMA ${name}`),
-    );
-    expect(inForce).toEqual([{ journal_mode: "wal" }, { foreign_keys: 1 }, { trusted_schema: 0 }]);
-    const limit = Number(rowsOf(database, "PRAGMA journal_size_limit")[0]?.journal_size_limit);
-    expect(limit).toBeGreaterThan(0);
-    expect(limit).toBeLessThanOrEqual(64 * 1024 * 1024);
-    expect(Number(rowsOf(database, "PRAGMA wal_autocheckpoint")[0]?.wal_autocheckpoint)).toBeGreaterThan(0);
-    await store.close();
+  test("a write-ahead log, foreign keys, a bounded log, distrust of the file's schema, and a busy timeout too short to hold up the event loop", async () => {
+    const opened = watchOpening(path, () => new SqliteCheckpointStore(path, { busyTimeout: 60_000 }));
+    // Exactly: SQLite's own defaults are within any bounds that one would ask for.
+    const expected = [
+      { journal_mode: "wal" },
+      { foreign_keys: 1 },
+      { trusted_schema: 0 },
+      { wal_autocheckpoint: 2000 },
+      { journal_size_limit: 16 * 1024 * 1024 },
+    ];
+    const names = expected.flatMap((pragma) => Object.keys(pragma));
+    expect(names.flatMap((name) => rowsOf(opened.database, `PRAGMA ${name}`))).toEqual(expected);
+    expect(rowsOf(opened.database, "PRAGMA busy_timeout")).toEqual([{ timeout: 5 }]);
+    await opened.result.close();
     withDatabase(path, (other) =>
       expect(rowsOf(other, "PRAGMA journal_mode")).toEqual([{ journal_mode: "wal" }]),
     );
-  });
-
-  test("a busy timeout of SQLite's own too short to hold up the event loop", async () => {
-    const { result: store, database } = watchOpening(
-      path,
-      () => new SqliteCheckpointStore(path, { busyTimeout: 60_000 }),
-    );
-    expect(Number(rowsOf(database, "PRAGMA busy_timeout")[0]?.timeout)).toBeLessThanOrEqual(10);
-    await store.close();
   });
 });
 

@@ -100,6 +100,15 @@ const TABLES: Readonly<Record<string, { columns: string[]; foreignKeys: string[]
 
 const NAMES = Object.keys(TABLES);
 
+/** What no migration can put a unique index on. */
+const TWO_CHECKPOINTS_OF_ONE_VERSION = [
+  "DROP INDEX idx_checkpoints_version",
+  ...["twin", "other"].map(
+    (name) =>
+      `INSERT INTO checkpoints (id, session_id, version, step, node_results, created_at) SELECT '${name}-' || id, id, 9, 0, '{}', 1 FROM sessions`,
+  ),
+];
+
 let folder: TemporaryFolder;
 let path: string;
 
@@ -256,14 +265,8 @@ describe("a schema partly in place", () => {
   test("is left as it was, whole, where one statement of a migration fails", () => {
     copyFileSync(PUBLISHED, path);
     prepare("PRAGMA journal_mode = WAL");
-    prepare("DROP INDEX idx_checkpoints_version");
     prepare("DROP TABLE facts");
-    prepare(
-      "INSERT INTO checkpoints (id, session_id, version, step, node_results, created_at) SELECT 'twin-' || id, id, 9, 0, '{}', 1 FROM sessions",
-    );
-    prepare(
-      "INSERT INTO checkpoints (id, session_id, version, step, node_results, created_at) SELECT 'other-' || id, id, 9, 0, '{}', 1 FROM sessions",
-    );
+    prepare(...TWO_CHECKPOINTS_OF_ONE_VERSION);
     const before = readFileSync(path);
     const error = thrownBy(() => new SqliteCheckpointStore(path));
     expect(error).toBeInstanceOf(StoreOpenError);
@@ -407,6 +410,17 @@ test("a schema is not put into the host's open transaction, which the host may r
   await new SqliteCheckpointStore(database).close();
   expectAllTables(database);
   database.close(true);
+});
+
+test("a host's Database is in no transaction after a migration that failed", () => {
+  copyFileSync(PUBLISHED, path);
+  prepare(...TWO_CHECKPOINTS_OF_ONE_VERSION);
+  const host = new Database(path);
+  host.run("PRAGMA foreign_keys = ON");
+  expect(thrownBy(() => new SqliteCheckpointStore(host))).toBeInstanceOf(StoreOpenError);
+  expect(host.inTransaction).toBe(false);
+  expect(tablesOf(host)).not.toContain("checkpoint_sqlite_migrations");
+  host.close(true);
 });
 
 async function openAndClose(file = path): Promise<void> {
