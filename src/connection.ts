@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { retryWhileBusySync } from "./busy-retry.js";
-import { InvalidArgumentError, StoreOpenError } from "./errors.js";
+import { InvalidArgumentError, StoreFileMovedError, StoreOpenError } from "./errors.js";
 import type { StoreSettings } from "./options.js";
 import { Database, sqliteConstants } from "./runtime.js";
 import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
@@ -54,8 +54,14 @@ const CONNECTION_PRAGMAS = [
   "PRAGMA journal_size_limit = 16777216",
 ] as const;
 
+/** A number that changes if another connection commits. */
+const DATA_VERSION = "PRAGMA data_version";
+
 export class Connection {
   readonly #statements: PreparedStatement[] = [];
+  readonly #moved = new Int32Array(2);
+  #dataVersion: PreparedStatement | undefined;
+  #versionSeen: unknown;
 
   /** @param isOwned Whether closing this connection closes the database: not where a host passed it. */
   constructor(
@@ -100,13 +106,66 @@ export class Connection {
     return this.database.inTransaction;
   }
 
+  /**
+   * What is written to a file that was deleted or replaced is gone once it is closed, and its log could be replayed over the
+   * file that took its place. Called before every write transaction, because it costs as little as one `stat`.
+   *
+   * @throws {StoreFileMovedError}
+   */
+  refuseMovedFile(): void {
+    if (this.#hasMoved()) {
+      throw new StoreFileMovedError(this.path, this.#whatHappened());
+    }
+  }
+
+  /** SQLite compares the inode that it has open with the one at the path; it leaves the answer alone if there is no file. */
+  #hasMoved(): boolean {
+    this.#moved[0] = 0;
+    this.database.fileControl(sqliteConstants.SQLITE_FCNTL_HAS_MOVED, this.#moved);
+    return this.#moved[0] !== 0;
+  }
+
+  #whatHappened(): string {
+    const file = String(this.once("PRAGMA database_list")[0]?.file);
+    return statSync(file, { throwIfNoEntry: false }) === undefined
+      ? "was deleted or renamed"
+      : "was replaced by another file";
+  }
+
+  /** Remembers that whatever is in the log by now belongs to this file, which is at its path. */
+  rememberLog(): void {
+    if (this.isOwned) {
+      this.#dataVersion ??= this.#prepare(DATA_VERSION);
+      this.#versionSeen = this.#dataVersion.get()?.data_version;
+    }
+  }
+
   /** A database closed over live statements would keep its file handles and its log. */
   close(): void {
     for (const statement of this.#statements.splice(0)) {
       statement.finalize();
     }
     if (this.isOwned) {
+      if (this.#hasMoved()) {
+        this.#emptyLog();
+      }
       this.database.close(true);
+    }
+  }
+
+  /**
+   * SQLite neither empties nor deletes the log of a file that has moved, and whoever opens the path next would replay it over
+   * another file. Its commits go where they belong, into the file that is open, wherever that is now.
+   *
+   * Not if another connection has committed since: that may be one to the other file, which shares the log by its name.
+   */
+  #emptyLog(): void {
+    try {
+      if (this.once(DATA_VERSION)[0]?.data_version === this.#versionSeen) {
+        this.once("PRAGMA wal_checkpoint(TRUNCATE)");
+      }
+    } catch {
+      // Nothing of the other file is touched; the log stays, and opening the path refuses it.
     }
   }
 }
@@ -133,6 +192,7 @@ export function openFile(
       bootstrap(connection);
       if (!settings.readonly) {
         useWriteAheadLog(connection);
+        connection.rememberLog();
       }
       return connection;
     } catch (error) {

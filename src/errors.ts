@@ -206,6 +206,26 @@ export class StoreOpenError extends CheckpointStoreError {
   }
 }
 
+/** The file that the store has open is no longer the one at its path. Nothing was written. */
+export class StoreFileMovedError extends CheckpointStoreError {
+  readonly _tag = "StoreFileMovedError";
+  override readonly name = "StoreFileMovedError";
+  readonly code = "STORE_FILE_MOVED";
+
+  /** @param happened What became of the file, as far as its path tells. */
+  constructor(
+    readonly path: string,
+    happened: string,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `Store file has moved: ${JSON.stringify(path)} ${happened} while the store was open. Nothing was written: close the store, ` +
+        'put the file back or open the one you mean, then call again. See "Move or rename the file" in docs/operating.md.',
+      options,
+    );
+  }
+}
+
 /** No room is left on the disk or within the database's size limit. Nothing was written; earlier data is intact. */
 export class DiskFullError extends CheckpointStoreError {
   readonly _tag = "DiskFullError";

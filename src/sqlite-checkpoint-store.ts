@@ -71,7 +71,7 @@ import { type MissingUnit, UnsettledError, VectorIndex } from "./vectors/vector-
  * Besides the errors each method names, all can reject with InvalidArgumentError (nothing was done),
  * StoreClosedError, StoreBusyError (another connection held the lock for longer than `busyTimeout`), StorageError
  * and CheckpointCorruptionError; every write of structured values with SerializationError (a cycle, or too deep); every
- * write with StoreReadonlyError, DiskFullError, OutcomeUnknownError and
+ * write with StoreReadonlyError, StoreFileMovedError, DiskFullError, OutcomeUnknownError and
  * HostTransactionError.
  *
  * @example

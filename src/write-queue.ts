@@ -138,7 +138,9 @@ export class WriteQueue {
       }
       this.#rollBack(); // One of ours whose rollback failed.
     }
+    this.#connection.refuseMovedFile();
     this.#statements.begin.run();
+    this.#connection.rememberLog();
   }
 
   /** A write that is alone needs no savepoint: the transaction is its own. */

@@ -106,6 +106,14 @@ const rows: Record<string, Row> = {
     start: 'Cannot open the store at "/tmp/a \\"b\\".db": it is a directory',
     fields: { path: '/tmp/a "b".db' },
   },
+  StoreFileMovedError: {
+    make: (options) => new errors.StoreFileMovedError("/tmp/a.db", "was deleted or renamed", options),
+    code: "STORE_FILE_MOVED",
+    retryable: false,
+    start:
+      'Store file has moved: "/tmp/a.db" was deleted or renamed while the store was open. Nothing was written: ',
+    fields: { path: "/tmp/a.db" },
+  },
   DiskFullError: {
     make: (options) => new errors.DiskFullError(options),
     code: "DISK_FULL",
