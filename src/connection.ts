@@ -18,6 +18,7 @@ import {
 import { dirname, resolve } from "node:path";
 import { retryWhileBusySync } from "./busy-retry.js";
 import { InvalidArgumentError, StoreFileMovedError, StoreOpenError } from "./errors.js";
+import { refuseForeignLog } from "./foreign-log.js";
 import type { StoreSettings } from "./options.js";
 import { Database, sqliteConstants } from "./runtime.js";
 import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
@@ -256,6 +257,7 @@ function readyFile(path: string, readonly: boolean): void {
     if (readonly) {
       throw new StoreOpenError(path, "the file does not exist, and readonly does not make one.");
     }
+    refuseForeignLog(path);
     createPrivately(path);
     return;
   }
@@ -264,6 +266,9 @@ function readyFile(path: string, readonly: boolean): void {
       path,
       `it is ${found.isDirectory() ? "a directory" : "not a regular file"}: pass a file's path.`,
     );
+  }
+  if (found.nlink > 1) {
+    throw new StoreOpenError(path, SEVERAL_NAMES);
   }
   if (found.size === 1) {
     // SQLite takes it for an empty database, and would write over it.
@@ -277,6 +282,7 @@ function readyFile(path: string, readonly: boolean): void {
       cause: error,
     });
   }
+  refuseForeignLog(path);
 }
 
 function statusOf(path: string): Stats | undefined {
@@ -359,11 +365,18 @@ function openingError(path: string, busyTimeout: number, error: unknown): Error 
   return new StoreOpenError(path, OPENING_REASONS.get(code) ?? `${messageOf(error)}.`, { cause: error });
 }
 
+const SEVERAL_NAMES =
+  "the file has another name as well (a hard link). SQLite names the write-ahead log after the file, so whoever uses the other name " +
+  "neither sees nor keeps these commits. Remove one of the names, or copy the file. If a container needs it, mount the folder, not the file.";
+
 const NOT_A_DATABASE = "it is not a SQLite database: pass another path.";
 
 const OPENING_REASONS = new Map<number, string>([
   [SQLITE.NOTADB, NOT_A_DATABASE],
-  [SQLITE.CORRUPT, "the database file is damaged: restore a backup, or try the sqlite3 shell's .recover."],
+  [
+    SQLITE.CORRUPT,
+    'the database file is damaged: restore a backup, as "Restore a backup" in docs/operating.md says, or try the sqlite3 shell\'s .recover.',
+  ],
   [
     SQLITE.CANTOPEN,
     "SQLite cannot open it: check that the path is a file and that its folder may be written to.",

@@ -70,7 +70,7 @@ export function toStoreError(error: unknown, busyTimeout: number): CheckpointSto
     case SQLITE.CORRUPT:
     case SQLITE.NOTADB:
       return new CheckpointCorruptionError(
-        `the database file itself (${messageOf(error)}). Restore a backup, or try the sqlite3 shell's .recover.`,
+        `the database file itself (${messageOf(error)}). Restore a backup, as "Restore a backup" in docs/operating.md says, or try the sqlite3 shell's .recover.`,
         cause,
       );
     case SQLITE.TOOBIG:

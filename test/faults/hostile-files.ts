@@ -2,13 +2,16 @@
 import {
   chmodSync,
   copyFileSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -206,6 +209,25 @@ const FILES: readonly HostileFile[] = [
     becomesStore: true,
   },
   {
+    name: "a backup of a store, beside the log of another",
+    make: (path, good) => makeRestored(path, good),
+    ...both(/the log of another database file/),
+  },
+  {
+    name: "nothing, beside the log of a store that was moved away",
+    make: (path, good) => {
+      makeRestored(path, good);
+      unlinkSync(path);
+    },
+    writable: /no longer there/,
+    readonly: /does not exist/,
+  },
+  {
+    name: "a store with a hard link",
+    make: (path, good) => linkSync(good, path),
+    ...both(/hard link/),
+  },
+  {
     name: "a store beside which its log is a directory",
     make: (path, good) => {
       copyFileSync(good, path);
@@ -364,6 +386,18 @@ async function makeGood(path: string): Promise<void> {
 function withStatements(path: string, good: string, ...statements: string[]): void {
   copyFileSync(good, path);
   runOn(path, ...statements);
+}
+
+/** A backup where a process that was killed has left its log. */
+function makeRestored(path: string, good: string): void {
+  const script = `
+    const { Database } = require("bun:sqlite");
+    const database = new Database(${JSON.stringify(path)});
+    for (const sql of ["PRAGMA journal_mode = WAL", "CREATE TABLE notes (a)"]) database.run(sql);
+    process.kill(process.pid, "SIGKILL");`;
+  Bun.spawnSync([process.execPath, "-e", script]);
+  runOn(good, `VACUUM INTO '${good}-backup'`); // Not to the path itself: SQLite deletes a log beside a new file.
+  renameSync(`${good}-backup`, path);
 }
 
 /** Its maker has ended; the file stays. */

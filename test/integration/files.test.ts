@@ -5,11 +5,13 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join, relative } from "node:path";
@@ -142,6 +144,16 @@ describe("what cannot be opened is refused with a reason", () => {
     writeFileSync(path, "a file");
     expectRefusal(join(path, "store.db"), /not a directory|ENOTDIR/);
     expect(readFileSync(path, "utf8")).toBe("a file");
+  });
+
+  test.each([{ readonly: false }, { readonly: true }])("a file with two names: %j", async (options) => {
+    await createStoreWithSession(path);
+    const link = join(folder.path, "link.db");
+    linkSync(path, link);
+    for (const name of [path, link])
+      expectRefusal(name, /hard link.*mount the folder, not the file/, options);
+    unlinkSync(link);
+    await new SqliteCheckpointStore(path, options).close();
   });
 
   test("a file that is no database", () => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SqliteCheckpointStore } from "../../src/index.js";
+import { runOn } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 
 const PAGE = readFileSync(join(import.meta.dir, "../../docs/operating.md"), "utf8");
@@ -41,6 +42,26 @@ describe("Move or rename the file", () => {
     await new SqliteCheckpointStore(path).close();
     run(moveWithLog);
     expect(readdirSync(folder.path)).toEqual(["archive.db"]);
+  });
+});
+
+describe("Restore a backup", () => {
+  const [restore] = commandsOf("Restore a backup");
+
+  test("brings it back after a crash, and keeps what it replaces", async () => {
+    crashAfterWriting("./first");
+    await new SqliteCheckpointStore(path).close();
+    runOn(path, `VACUUM INTO '${join(folder.path, "backup.db")}'`);
+    crashAfterWriting("./second");
+    run(restore);
+    expect(await directoriesIn("runs.db")).toEqual(["./first"]);
+    expect((await directoriesIn("old/runs.db")).toSorted()).toEqual(["./first", "./second"]);
+  });
+
+  test("works if the store was closed, or the file is gone", async () => {
+    await new SqliteCheckpointStore(join(folder.path, "backup.db")).close();
+    run(restore);
+    expect(await directoriesIn("runs.db")).toEqual([]);
   });
 });
 
