@@ -15,10 +15,11 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
+import { devNull } from "node:os";
 import { dirname, resolve } from "node:path";
 import { retryWhileBusySync } from "./busy-retry.js";
 import { InvalidArgumentError, StoreFileMovedError, StoreOpenError } from "./errors.js";
-import { refuseForeignLog } from "./foreign-log.js";
+import { refuseForeignLog, targetOf } from "./foreign-log.js";
 import type { StoreSettings } from "./options.js";
 import { Database, sqliteConstants } from "./runtime.js";
 import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
@@ -242,10 +243,24 @@ function checkPath(path: string, readonly: boolean): void {
       'is empty, which SQLite takes for a temporary database that vanishes: pass a file\'s path, or ":memory:"',
     );
   }
-  if (path.includes("\0") || path.startsWith("file:/")) {
+  if (path.includes("\0") || path.startsWith("file:")) {
     throw new InvalidArgumentError(
       "path",
-      "must be the plain path of a file, not a URL and without NUL characters",
+      'must be the plain path of a file, not a URL ("./file:…" is a file of such a name), and without NUL characters',
+    );
+  }
+}
+
+/** SQLite's own limit on Unix is 512, of which it keeps 8 for the names of the files beside it. */
+const LONGEST_PATH = 504;
+
+/** Before a file is made that SQLite then cannot open. */
+function checkLength(path: string): void {
+  const length = Buffer.byteLength(targetOf(path));
+  if (length > LONGEST_PATH) {
+    throw new StoreOpenError(
+      path,
+      `its absolute path has ${length} bytes, and SQLite takes at most ${LONGEST_PATH}: use a shorter one.`,
     );
   }
 }
@@ -253,6 +268,7 @@ function checkPath(path: string, readonly: boolean): void {
 /** Makes what is missing, and refuses what SQLite would misread, open read-only in silence, or wait for. */
 function readyFile(path: string, readonly: boolean): void {
   const found = statusOf(path);
+  checkLength(path);
   if (found === undefined) {
     if (readonly) {
       throw new StoreOpenError(path, "the file does not exist, and readonly does not make one.");
@@ -306,9 +322,10 @@ function createPrivately(path: string): void {
       createTarget(path); // Unless it is a link to nothing, another process was faster, and as private.
       return;
     }
-    throw new StoreOpenError(path, `the file or its folder cannot be made (${messageOf(error)}).`, {
-      cause: error,
-    });
+    const reason = isOutOfHandles(error)
+      ? OUT_OF_HANDLES
+      : `the file or its folder cannot be made (${messageOf(error)}).`;
+    throw new StoreOpenError(path, reason, { cause: error });
   }
 }
 
@@ -362,8 +379,34 @@ function openingError(path: string, busyTimeout: number, error: unknown): Error 
   if (code === undefined || isBusy(error)) {
     return toStoreError(error, busyTimeout);
   }
-  return new StoreOpenError(path, OPENING_REASONS.get(code) ?? `${messageOf(error)}.`, { cause: error });
+  const reason = code === SQLITE.CANTOPEN && lacksHandles() ? OUT_OF_HANDLES : OPENING_REASONS.get(code);
+  return new StoreOpenError(path, reason ?? `${messageOf(error)}.`, { cause: error });
 }
+
+/** The file, its log and the log's index. SQLite does not tell that it got none. */
+const HANDLES_OF_A_STORE = 3;
+
+/** Whether there are fewer file handles left than a store takes. */
+function lacksHandles(): boolean {
+  const handles: number[] = [];
+  try {
+    while (handles.length < HANDLES_OF_A_STORE) {
+      handles.push(openSync(devNull, "r"));
+    }
+    return false;
+  } catch (error) {
+    return isOutOfHandles(error);
+  } finally {
+    handles.forEach(closeSync);
+  }
+}
+
+function isOutOfHandles(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE");
+}
+
+const OUT_OF_HANDLES =
+  "the process is out of file handles: a store takes three. Close what is not needed, or raise the limit (ulimit -n).";
 
 const SEVERAL_NAMES =
   "the file has another name as well (a hard link). SQLite names the write-ahead log after the file, so whoever uses the other name " +

@@ -188,7 +188,7 @@ function reading<T>(path: string, work: (handle: number) => T): T {
 }
 
 /** Where symbolic links lead, even if nothing is there yet: SQLite keeps the log beside that. */
-function targetOf(path: string): string {
+export function targetOf(path: string): string {
   const folder = dirname(path);
   const name = join(existsSync(folder) ? realpathSync(folder) : resolve(folder), basename(path));
   const isLink = lstatSync(name, { throwIfNoEntry: false })?.isSymbolicLink() === true;

@@ -14,7 +14,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import {
   InvalidArgumentError,
   SqliteCheckpointStore,
@@ -156,6 +156,30 @@ describe("what cannot be opened is refused with a reason", () => {
     await new SqliteCheckpointStore(path, options).close();
   });
 
+  test("a path longer than SQLite takes, without leaving an empty file there", async () => {
+    const longest = pathOfLength(504);
+    const store = new SqliteCheckpointStore(longest);
+    await store.createSession("./long");
+    await store.close();
+    expectRefusal(pathOfLength(505), /has 505 bytes, and SQLite takes at most 504/);
+    expect(readdirSync(dirname(longest))).toEqual([basename(longest)]);
+  });
+
+  test.each(["ulimit -n 40", "ulimit -n 60"])("a file for which no file handles are left, of %s", (limit) => {
+    const script = `
+      const { SqliteCheckpointStore } = await import(${JSON.stringify(join(import.meta.dir, "../../src/index.ts"))});
+      const stores = [];
+      try {
+        for (;;) stores.push(new SqliteCheckpointStore("store-" + stores.length + ".db"));
+      } catch (error) {
+        console.log(error.name + ": " + error.message);
+      }
+      process.exit();`;
+    const command = `${limit} && exec "$0" -e "$1"`;
+    const child = Bun.spawnSync(["sh", "-c", command, process.execPath, script], { cwd: folder.path });
+    expect(child.stdout.toString()).toMatch(/^StoreOpenError: .*out of file handles/);
+  });
+
   test("a file that is no database", () => {
     const content = Buffer.from("A letter, not a database. ".repeat(200));
     writeFileSync(path, content);
@@ -218,6 +242,8 @@ describe("a path that is none is refused by name", () => {
   test.each([
     ["an empty one", "", /empty/],
     ["a URL", "file:///tmp/store.db", /URL/],
+    ["a relative URL", "file:store.db", /URL/],
+    ["a URL with a query", "file:store.db?mode=memory", /URL/],
     ["one with a NUL character", "store\0.db", /NUL/],
     ["a number", 42, /a file's path, ":memory:" for a store that is gone on close, or an open Database/],
     ["an object", { path: "store.db" }, /open Database/],
@@ -511,6 +537,13 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
     expect(modeOf(file)).toBe("600");
   });
 });
+
+/** In folders that exist, of names that are not too long. */
+function pathOfLength(bytes: number): string {
+  const deep = join(folder.path, "d".repeat(200), "d".repeat(480 - 202 - folder.path.length));
+  mkdirSync(deep, { recursive: true });
+  return join(deep, "f".repeat(bytes - deep.length - 1));
+}
 
 function construct(given?: unknown, options?: unknown): SqliteCheckpointStore {
   const store: unknown = Reflect.construct(SqliteCheckpointStore, [given, options]);
