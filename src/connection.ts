@@ -108,6 +108,16 @@ export class Connection {
     return this.database.inTransaction;
   }
 
+  /** Whether deleting a session takes its rows along: a host can change that at any time. */
+  get enforcesForeignKeys(): boolean {
+    return Number(this.once("PRAGMA foreign_keys")[0]?.foreign_keys) === 1;
+  }
+
+  /** Whether a host has attached other databases to the one that is used. */
+  get hasAttached(): boolean {
+    return this.once("PRAGMA database_list").some(({ name }) => name !== "main" && name !== "temp");
+  }
+
   /**
    * What is written to a file that was deleted or replaced is gone once it is closed, and its log could be replayed over the
    * file that took its place. Called before every write transaction, because it costs as little as one `stat`.
@@ -216,7 +226,7 @@ export function useHostDatabase(
 ): Connection {
   const connection = new Connection(database, database.filename, false);
   return retryOpening(connection.path, settings.busyTimeout, () => {
-    if (Number(connection.once("PRAGMA foreign_keys")[0]?.foreign_keys) !== 1) {
+    if (!settings.readonly && !connection.enforcesForeignKeys) {
       throw new StoreOpenError(
         connection.path,
         "foreign keys are off on the Database that was passed: run PRAGMA foreign_keys = ON on it first.",

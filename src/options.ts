@@ -19,7 +19,8 @@ export interface SqliteCheckpointStoreOptions {
    */
   synchronous?: "full" | "normal" | undefined;
   /**
-   * Opens an existing file without changing it; every write then rejects with StoreReadonlyError.
+   * Opens an existing file without changing it; every write then rejects with StoreReadonlyError. With a Database that is open
+   * already, of whichever kind, the same.
    * @default false
    */
   readonly?: boolean | undefined;
@@ -61,7 +62,7 @@ const LONGEST_BUSY_TIMEOUT = 2_147_483_647;
 const LATEST_TIME = 8_640_000_000_000_000;
 
 /** Options that say how a file is opened: a host's Database is open already, with settings of its own. */
-const FILE_OPTIONS = ["synchronous", "readonly"] as const;
+const FILE_OPTIONS = ["synchronous"] as const;
 
 const DEFAULTS: StoreSettings = {
   busyTimeout: 5_000,

@@ -7,7 +7,12 @@
 import type { Database as BunDatabase } from "bun:sqlite";
 import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
-import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
+import {
+  CheckpointNotFoundError,
+  EntityNotFoundError,
+  SessionNotFoundError,
+  StorageError,
+} from "./errors.js";
 import { newRowId, newSessionId } from "./ids.js";
 import { type SqliteCheckpointStoreOptions, type StoreSettings, settingsOf } from "./options.js";
 import { Database } from "./runtime.js";
@@ -181,10 +186,20 @@ export class SqliteCheckpointStore implements MemoryStore {
   /**
    * Deletes a session with its messages, checkpoints and entities; facts learned in it stay, without their
    * `sourceSessionId`. An unknown id is no error.
+   *
+   * @throws {StorageError} if the host has switched foreign keys off on the Database it passed: nothing would go along.
    */
   async deleteSession(sessionId: string): Promise<void> {
     const id = text("sessionId", sessionId);
-    return this.#calls.write(() => this.#sessions.delete(id));
+    return this.#calls.write(() => {
+      if (!this.#connection.isOwned && !this.#connection.enforcesForeignKeys) {
+        throw new StorageError(
+          "foreign keys are off on the Database that was passed, and the session's rows would stay behind. " +
+            "Nothing was deleted: run PRAGMA foreign_keys = ON on it, then call again.",
+        );
+      }
+      this.#sessions.delete(id);
+    });
   }
 
   /**

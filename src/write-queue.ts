@@ -23,6 +23,11 @@ export const TRANSACTION_SQL = {
   rollbackToSavepoint: "ROLLBACK TO one_write",
 };
 
+/** Takes the write lock of one database, without a read before it that could fail with no way to wait. */
+const CHANGE_NOTHING = `
+  DELETE FROM main.checkpoint_sqlite_migrations
+  WHERE FALSE`;
+
 /** A write that was called and is not settled yet. Its `run` may be called again, should its transaction be rolled back. */
 interface PendingWrite {
   /** In the order of the calls. */
@@ -139,8 +144,30 @@ export class WriteQueue {
       this.#rollBack(); // One of ours whose rollback failed.
     }
     this.#connection.refuseMovedFile();
-    this.#statements.begin.run();
+    this.#takeLock();
     this.#connection.rememberLog();
+  }
+
+  /** IMMEDIATE locks every database that a host has attached. If one of them is in the way, the lock of our own file will do. */
+  #takeLock(): void {
+    try {
+      this.#statements.begin.run();
+    } catch (error) {
+      if (!isBusy(error) || !this.#connection.hasAttached) {
+        throw error;
+      }
+      this.#lockOwnFile();
+    }
+  }
+
+  #lockOwnFile(): void {
+    this.#connection.once("BEGIN");
+    try {
+      this.#connection.once(CHANGE_NOTHING);
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
   }
 
   /** A write that is alone needs no savepoint: the transaction is its own. */

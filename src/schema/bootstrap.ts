@@ -1,7 +1,8 @@
 /** The schema bootstrap: leaves the schema in place, or refuses the file and changes nothing. */
 import type { Connection } from "../connection.js";
-import { HostTransactionError } from "../errors.js";
+import { HostTransactionError, StoreOpenError } from "../errors.js";
 import type { StoreSettings } from "../options.js";
+import { codeOf, SQLITE } from "../sqlite-errors.js";
 import { inspect, refuseIncomplete } from "./inspection.js";
 import { migrate, SCHEMA_VERSION } from "./migrations.js";
 import { hasWholeVectors, remakeVectors } from "./vectors.js";
@@ -34,6 +35,19 @@ export function bootstrapSchema(connection: Connection, settings: StoreSettings)
     if (connection.isInTransaction) {
       connection.once("ROLLBACK");
     }
-    throw error;
+    throw isReadonlyHost(connection, error) ? readonlyHost(connection, error) : error;
   }
+}
+
+function isReadonlyHost(connection: Connection, error: unknown): boolean {
+  return !connection.isOwned && codeOf(error) === SQLITE.READONLY;
+}
+
+function readonlyHost(connection: Connection, cause: unknown): StoreOpenError {
+  return new StoreOpenError(
+    connection.path,
+    "its schema has to be brought up to date, and the Database was opened for reading only: pass readonly: true to read the file as it is, " +
+      "or a Database that can write.",
+    { cause },
+  );
 }

@@ -1,6 +1,7 @@
 /** A store on a Database that a host application opened: a guest, who leaves everything as it was. */
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   CheckpointNotFoundError,
@@ -76,17 +77,15 @@ describe("the host's settings", () => {
     expect(rowsOf(host, "SELECT * FROM sqlite_schema")).toEqual([]);
   });
 
-  test.each([
-    { synchronous: "full" },
-    { synchronous: "normal" },
-    { readonly: true },
-    { readonly: false },
-  ] as const)("cannot be asked for by option: %j", (option) => {
-    const error = thrownBy(() => new SqliteCheckpointStore(host, option));
-    expect(error).toBeInstanceOf(InvalidArgumentError);
-    expect(error.message).toStartWith(`Invalid argument: options.${Object.keys(option).join()} `);
-    expect(rowsOf(host, "SELECT * FROM sqlite_schema")).toEqual([]);
-  });
+  test.each([{ synchronous: "full" }, { synchronous: "normal" }] as const)(
+    "cannot be asked for by option: %j",
+    (option) => {
+      const error = thrownBy(() => new SqliteCheckpointStore(host, option));
+      expect(error).toBeInstanceOf(InvalidArgumentError);
+      expect(error.message).toStartWith(`Invalid argument: options.${Object.keys(option).join()} `);
+      expect(rowsOf(host, "SELECT * FROM sqlite_schema")).toEqual([]);
+    },
+  );
 
   test("may be left to the host by null or undefined", async () => {
     const store: unknown = Reflect.construct(SqliteCheckpointStore, [
@@ -339,6 +338,91 @@ test("a database that the host opened for reading is read, and refuses writes", 
   expect(await store.getSession(session.id)).toEqual(session);
   expect(await rejectionOf(store.deleteSession(session.id))).toBeInstanceOf(StoreReadonlyError);
   await store.close();
+});
+
+describe("a file of 0.2.3", () => {
+  beforeEach(() => {
+    host.close(true);
+    copyFileSync(join(import.meta.dir, "..", "fixtures", "published-0.2.3.db"), path);
+    host = configured(new Database(path, { readonly: true }));
+  });
+
+  test("on a database that the host opened for reading is refused for that reason, naming the option that helps", () => {
+    const error = thrownBy(() => new SqliteCheckpointStore(host));
+    expect(error).toBeInstanceOf(StoreOpenError);
+    expect(error.message).toMatch(/the Database was opened for reading only.*readonly: true/);
+    expect(host.inTransaction).toBe(false);
+  });
+
+  test("on a database that the host opened for reading is read with readonly", async () => {
+    const store = new SqliteCheckpointStore(host, { readonly: true });
+    expect(await store.listSessions()).toHaveLength(5);
+    expect(await store.searchFactsSemantic([1, 0, 0, 0], { topK: 1 })).toHaveLength(1);
+    await store.close();
+  });
+});
+
+test("with readonly, a store on a database that could be written to rejects writes", async () => {
+  const writing = new SqliteCheckpointStore(host, { readonly: false });
+  const session = await writing.createSession("./shared");
+  const reading = new SqliteCheckpointStore(host, { readonly: true });
+  expect(await reading.getSession(session.id)).toEqual(session);
+  expect(await outcomesOf([reading.deleteSession(session.id)])).toEqual(["StoreReadonlyError"]);
+  await reading.close();
+  await writing.close();
+});
+
+test("a session is not deleted where the host has switched foreign keys off since, because its rows would stay", async () => {
+  const store = new SqliteCheckpointStore(host);
+  const { id } = await store.createSession("./kept");
+  await store.addMessage(id, buildMessage(id));
+  host.run("PRAGMA foreign_keys = OFF");
+  const error = await rejectionOf(store.deleteSession(id));
+  expect([error.name, error.retryable]).toEqual(["StorageError", false]);
+  expect(error.message).toContain("PRAGMA foreign_keys = ON");
+  expect(await store.getMessages(id)).toHaveLength(1);
+  host.run("PRAGMA foreign_keys = ON");
+  await store.deleteSession(id);
+  expect(rowsOf(host, "SELECT * FROM messages")).toEqual([]);
+  await store.close();
+});
+
+describe("another database that the host has attached", () => {
+  let attached: Database;
+  beforeEach(() => {
+    attached = new Database(join(folder.path, "attached.db"));
+    rowsOf(attached, "CREATE TABLE host (a)");
+    rowsOf(host, "ATTACH ?1 AS attached", join(folder.path, "attached.db"));
+  });
+  afterEach(() => attached.close(true));
+
+  test("may be locked: a write needs the lock of its own file only", async () => {
+    const store = new SqliteCheckpointStore(host, { busyTimeout: 0 });
+    const { id } = await store.createSession("./free");
+    rowsOf(attached, "BEGIN IMMEDIATE");
+    expect(await outcomesOf([store.addMessage(id, buildMessage(id)), store.updateSession(id, {})])).toEqual([
+      "ok",
+      "ok",
+    ]);
+    expect(await outcomesOf([store.deleteSession(id)])).toEqual(["ok"]);
+    rowsOf(attached, "ROLLBACK");
+    await store.close();
+  });
+
+  test("changes nothing where the store's own file is locked", async () => {
+    const store = new SqliteCheckpointStore(host, { busyTimeout: 0 });
+    const other = new Database(path);
+    rowsOf(other, "BEGIN IMMEDIATE");
+    rowsOf(attached, "BEGIN IMMEDIATE");
+    expect(await outcomesOf([store.createSession("./locked")])).toEqual(["StoreBusyError"]);
+    expect(host.inTransaction).toBe(false);
+    rowsOf(attached, "ROLLBACK");
+    expect(await outcomesOf([store.createSession("./locked")])).toEqual(["StoreBusyError"]);
+    rowsOf(other, "ROLLBACK");
+    await store.createSession("./free");
+    other.close(true);
+    await store.close();
+  });
 });
 
 test("a database that is locked by another, with a rollback journal, is waited for", async () => {
