@@ -20,6 +20,7 @@ import { bootstrapSchema } from "./schema/bootstrap.js";
 import { dropTemporaryVectors, fillTemporaryVectors, hasVectors } from "./schema/vectors.js";
 import { toStoreError } from "./sqlite-errors.js";
 import { CheckpointsTable, encodeCheckpoint, encodeCheckpointPage } from "./tables/checkpoints.js";
+import { ignoredByTrigger } from "./tables/columns.js";
 import {
   EntitiesTable,
   encodeEntity,
@@ -271,7 +272,7 @@ export class SqliteCheckpointStore implements MemoryStore {
           ? this.#checkpoints.insertAtNextVersion(id, row, createdAt)
           : this.#checkpoints.insert(id, row, createdAt);
       if (saved === undefined) {
-        throw new SessionNotFoundError(row.session_id);
+        throw this.#notSaved("checkpoints", row.session_id);
       }
       this.#clocks.advance(row.session_id, createdAt);
       return saved;
@@ -366,7 +367,7 @@ export class SqliteCheckpointStore implements MemoryStore {
     return this.#calls.write((now) => {
       const saved = this.#entities.insert(newRowId(), row, now);
       if (saved === undefined) {
-        throw new SessionNotFoundError(row.session_id);
+        throw this.#notSaved("entities", row.session_id);
       }
       this.#vectors().keep("entity", saved.id, embedding);
       return saved;
@@ -538,6 +539,11 @@ export class SqliteCheckpointStore implements MemoryStore {
   #vectors(): VectorsTable {
     this.#vectorsTable ??= new VectorsTable(this.#connection);
     return this.#vectorsTable;
+  }
+
+  /** Why a row was not written that refers to a session. */
+  #notSaved(table: string, sessionId: string): Error {
+    return this.#sessions.has(sessionId) ? ignoredByTrigger(table) : new SessionNotFoundError(sessionId);
   }
 
   /** Rows refer to a session that exists; only where there are none has it to be looked for. */

@@ -14,9 +14,21 @@ const SELECT_OBJECTS = `
   FROM sqlite_schema
   WHERE type IN ('table', 'view', 'index')`;
 
+// AUTOINCREMENT stands in the text only. Without it the ids of deleted messages would be given again.
 const SELECT_COLUMNS = `
-  SELECT group_concat(name || ' ' || type || iif("notnull", ' NOT NULL', '') || iif(pk, ' PRIMARY KEY', ''), ', ')
-  FROM pragma_table_info(?1)`;
+  SELECT group_concat(
+    name || ' ' || type
+      || iif("notnull", ' NOT NULL', '')
+      || iif(pk, ' PRIMARY KEY' || iif(is_counted, ' AUTOINCREMENT', ''), ''),
+    ', '
+  )
+  FROM pragma_table_info(?1)
+  CROSS JOIN (
+    SELECT sql LIKE '%AUTOINCREMENT%' AS is_counted
+    FROM sqlite_schema
+    WHERE type = 'table'
+      AND lower(name) = ?1
+  )`;
 
 const SELECT_FOREIGN_KEYS = `
   SELECT group_concat("from" || ' REFERENCES ' || lower("table") || ' ON DELETE ' || on_delete, ', ')

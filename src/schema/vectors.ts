@@ -5,7 +5,7 @@ const VECTORS_TABLE = "checkpoint_sqlite_vectors";
 const DELETIONS_TABLE = "checkpoint_sqlite_vector_deletions";
 
 const SELECT_VECTOR_OBJECTS = `
-  SELECT name
+  SELECT name, sql
   FROM sqlite_schema
   WHERE type IN ('table', 'trigger')`;
 
@@ -135,11 +135,16 @@ function triggersOf(
   ];
 }
 
-/** Rebuilding a table, as tools do to change it, drops the triggers on it without a word. */
+/**
+ * Rebuilding a table, as tools do to change it, drops the triggers on it without a word. A trigger that has one of our names and
+ * another text would run with our writes.
+ */
 export function hasWholeVectors(connection: Connection): boolean {
-  const names = connection.once(SELECT_VECTOR_OBJECTS).map((row) => row.name);
-  return [VECTORS_TABLE, DELETIONS_TABLE, ...TRIGGERS.map(({ name }) => name)].every((name) =>
-    names.includes(name),
+  const found = new Map(connection.once(SELECT_VECTOR_OBJECTS).map(({ name, sql }) => [name, sql]));
+  return (
+    found.has(VECTORS_TABLE) &&
+    found.has(DELETIONS_TABLE) &&
+    TRIGGERS.every((trigger) => found.get(trigger.name) === createTrigger(trigger))
   );
 }
 

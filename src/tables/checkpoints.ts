@@ -18,7 +18,7 @@ import {
 } from "../validation/arguments.js";
 import { cycleState, nodeResults, pendingNodes } from "../validation/schemas.js";
 import { storedCycleState, storedNodeResults, withNumericIteration } from "../validation/stored-schemas.js";
-import { ColumnReader, setIfPresent } from "./columns.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
 
 const COLUMNS =
   "id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at";
@@ -458,6 +458,8 @@ export class CheckpointsTable {
   }
 
   copyToFork(checkpointId: string, copyId: string, forkId: string, createdAt: number): void {
-    this.#statements.copyToFork.run(checkpointId, copyId, forkId, createdAt);
+    if (this.#statements.copyToFork.run(checkpointId, copyId, forkId, createdAt).changes === 0) {
+      throw ignoredByTrigger("checkpoints");
+    }
   }
 }

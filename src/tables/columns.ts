@@ -2,7 +2,7 @@
  * Reads the columns of one table's rows, and says where in the file a value is not what a store writes there.
  */
 import type { Row } from "../connection.js";
-import { CheckpointCorruptionError } from "../errors.js";
+import { CheckpointCorruptionError, StorageError } from "../errors.js";
 import { decode } from "../json-plus/decode.js";
 import { EncodedValue } from "../json-plus/text.js";
 import { describe, messageOf } from "../validation/describe.js";
@@ -113,6 +113,14 @@ export class ColumnReader {
 
 function same(value: unknown): unknown {
   return value;
+}
+
+/** For a write that failed in no way and changed nothing. */
+export function ignoredByTrigger(table: string): StorageError {
+  return new StorageError(
+    `table ${table}: a trigger that is not ours ignores the write, by RAISE(IGNORE). Nothing was written: drop the trigger, or let it ` +
+      "raise an error.",
+  );
 }
 
 /** An absent optional value is no property at all, not one that is `undefined`. */

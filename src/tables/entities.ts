@@ -19,7 +19,7 @@ import {
 } from "../validation/arguments.js";
 import { embedding, record, relationships } from "../validation/schemas.js";
 import { storedObject } from "../validation/stored-schemas.js";
-import { ColumnReader, setIfPresent } from "./columns.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
 import {
   type EncodedEmbedding,
   encodeEmbedding,
@@ -268,10 +268,18 @@ export class EntitiesTable {
       updates.embedding.value?.text ?? null,
       now,
     );
-    return changes > 0;
+    return this.#isChanged(id, changes);
   }
 
   delete(id: string): void {
-    this.#statements.delete.run(id);
+    this.#isChanged(id, this.#statements.delete.run(id).changes);
+  }
+
+  /** @throws {StorageError} if the row is there, and was left as it is. */
+  #isChanged(id: string, changes: number): boolean {
+    if (changes === 0 && this.get(id) !== null) {
+      throw ignoredByTrigger("entities");
+    }
+    return changes > 0;
   }
 }

@@ -12,7 +12,7 @@ import {
   requiredFields,
 } from "../validation/arguments.js";
 import { embedding } from "../validation/schemas.js";
-import { ColumnReader, setIfPresent } from "./columns.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
 import { LARGEST_CLOCK_ERROR } from "./entities.js";
 import {
   type EncodedEmbedding,
@@ -146,7 +146,10 @@ export class FactsTable {
       fact.embedding,
       now + LARGEST_CLOCK_ERROR,
     );
-    return toFact({ ...fact, id, created_at: row?.created_at });
+    if (row === null) {
+      throw ignoredByTrigger("facts");
+    }
+    return toFact({ ...fact, id, created_at: row.created_at });
   }
 
   get(id: string): Fact | null {
@@ -161,6 +164,8 @@ export class FactsTable {
   }
 
   delete(id: string): void {
-    this.#statements.delete.run(id);
+    if (this.#statements.delete.run(id).changes === 0 && this.get(id) !== null) {
+      throw ignoredByTrigger("facts");
+    }
   }
 }

@@ -1,6 +1,8 @@
 /** The table `messages`: its statements, what they take, and the mapper from row to {@link StoredMessage}. */
 import type { Connection, Row, Statements } from "../connection.js";
+import { CheckpointCorruptionError } from "../errors.js";
 import type { EncodedValue } from "../json-plus/text.js";
+import { codeOf, SQLITE } from "../sqlite-errors.js";
 import type { MessageRole, StoredMessage } from "../types.js";
 import {
   limit,
@@ -16,7 +18,7 @@ import {
 } from "../validation/arguments.js";
 import { toolCalls, toolResults } from "../validation/schemas.js";
 import { storedToolCalls } from "../validation/stored-schemas.js";
-import { ColumnReader, setIfPresent } from "./columns.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
 
 const COLUMNS = "id, session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at";
 
@@ -68,6 +70,12 @@ export const MESSAGES_SQL = {
       AND created_at <= +?2
     ORDER BY created_at, id`,
 };
+
+const SELECT_LAST_ID = `
+  SELECT seq
+  FROM main.sqlite_sequence
+  WHERE name = 'messages'
+    AND seq = 9223372036854775807`;
 
 /** Above every time that a row can hold. */
 const END_OF_TIME = Number.MAX_SAFE_INTEGER;
@@ -136,23 +144,30 @@ export function toMessage(row: Row): StoredMessage {
 }
 
 export class MessagesTable {
+  readonly #connection: Connection;
   readonly #statements: Statements<keyof typeof MESSAGES_SQL>;
 
   constructor(connection: Connection) {
+    this.#connection = connection;
     this.#statements = connection.prepareAll(MESSAGES_SQL);
   }
 
   insert(message: NewMessageRow, createdAt: number): StoredMessage {
-    const { lastInsertRowid } = this.#statements.insert.run(
-      message.session_id,
-      message.role,
-      message.content,
-      message.tool_calls?.text ?? null,
-      message.tool_results?.text ?? null,
-      message.tokens_in,
-      message.tokens_out,
-      createdAt,
+    const { changes, lastInsertRowid } = this.#givingIds(() =>
+      this.#statements.insert.run(
+        message.session_id,
+        message.role,
+        message.content,
+        message.tool_calls?.text ?? null,
+        message.tool_results?.text ?? null,
+        message.tokens_in,
+        message.tokens_out,
+        createdAt,
+      ),
     );
+    if (changes === 0) {
+      throw ignoredByTrigger("messages");
+    }
     return toMessage({ ...message, id: Number(lastInsertRowid), created_at: createdAt });
   }
 
@@ -182,6 +197,22 @@ export class MessagesTable {
 
   /** Those up to a time, that time included. */
   copyToFork(originalId: string, upTo: number, forkId: string): void {
-    this.#statements.copyToFork.run(originalId, upTo, forkId);
+    this.#givingIds(() => this.#statements.copyToFork.run(originalId, upTo, forkId));
+  }
+
+  /** SQLite answers that the disk is full, too, where there is no id above the last one that was given. */
+  #givingIds<T>(insert: () => T): T {
+    try {
+      return insert();
+    } catch (error) {
+      if (codeOf(error) === SQLITE.FULL && this.#connection.once(SELECT_LAST_ID).length > 0) {
+        throw new CheckpointCorruptionError(
+          "table sqlite_sequence, name messages, column seq: the highest id there can be was given to a message, so the next one can " +
+            "have none. Delete that message, and set seq to the highest id that is left.",
+          { cause: error },
+        );
+      }
+      throw error;
+    }
   }
 }

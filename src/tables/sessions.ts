@@ -17,7 +17,7 @@ import {
 } from "../validation/arguments.js";
 import { record } from "../validation/schemas.js";
 import { storedObject } from "../validation/stored-schemas.js";
-import { ColumnReader, setIfPresent } from "./columns.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
 
 const COLUMNS = "id, workspace_id, title, directory, created_at, updated_at, metadata";
 
@@ -163,7 +163,7 @@ export class SessionsTable {
   }
 
   insert(id: string, session: NewSessionRow, now: number): Session {
-    this.#statements.insert.run(
+    const { changes } = this.#statements.insert.run(
       id,
       session.workspace_id,
       session.title,
@@ -171,6 +171,9 @@ export class SessionsTable {
       now,
       session.metadata?.text ?? null,
     );
+    if (changes === 0) {
+      throw ignoredByTrigger("sessions");
+    }
     return toSession({ ...session, id, created_at: now, updated_at: now });
   }
 
@@ -203,6 +206,14 @@ export class SessionsTable {
       directory,
       now,
     );
+    return this.#isChanged(id, changes);
+  }
+
+  /** @throws {StorageError} if the row is there, and was left as it is. */
+  #isChanged(id: string, changes: number): boolean {
+    if (changes === 0 && this.has(id)) {
+      throw ignoredByTrigger("sessions");
+    }
     return changes > 0;
   }
 
@@ -213,15 +224,16 @@ export class SessionsTable {
   }
 
   touch(id: string, updatedAt: number): void {
-    this.#statements.touch.run(id, updatedAt);
+    this.#isChanged(id, this.#statements.touch.run(id, updatedAt).changes);
   }
 
   /** Returns whether the original is there. */
   insertFork(id: string, { originalId, checkpointId, title }: Fork, createdAt: number): boolean {
-    return this.#statements.insertFork.run(id, originalId, title, checkpointId, createdAt).changes > 0;
+    const { changes } = this.#statements.insertFork.run(id, originalId, title, checkpointId, createdAt);
+    return this.#isChanged(originalId, changes);
   }
 
   delete(id: string): void {
-    this.#statements.delete.run(id);
+    this.#isChanged(id, this.#statements.delete.run(id).changes);
   }
 }

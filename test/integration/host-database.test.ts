@@ -18,6 +18,7 @@ import {
   buildMessage,
   readTexts,
 } from "../support/builders.js";
+import { buildEntity, buildFact } from "../support/memory-builders.js";
 import { watchOpening } from "../support/opened-database.js";
 import { outcomesOf, rejectionOf, thrownBy } from "../support/outcomes.js";
 import { rowsOf } from "../support/sql.js";
@@ -384,6 +385,88 @@ test("a session is not deleted where the host has switched foreign keys off sinc
   host.run("PRAGMA foreign_keys = ON");
   await store.deleteSession(id);
   expect(rowsOf(host, "SELECT * FROM messages")).toEqual([]);
+  await store.close();
+});
+
+describe("a trigger of the host that keeps rows out in silence", () => {
+  test.each([
+    [
+      "INSERT ON messages",
+      "messages",
+      (store: SqliteCheckpointStore, id: string) => store.addMessage(id, buildMessage(id)),
+    ],
+    [
+      "UPDATE ON sessions",
+      "sessions",
+      (store: SqliteCheckpointStore, id: string) => store.addMessage(id, buildMessage(id)),
+    ],
+    [
+      "UPDATE ON sessions",
+      "sessions",
+      (store: SqliteCheckpointStore, id: string) => store.updateSession(id, {}),
+    ],
+    ["INSERT ON sessions", "sessions", (store: SqliteCheckpointStore) => store.createSession("./no")],
+    ["DELETE ON sessions", "sessions", (store: SqliteCheckpointStore, id: string) => store.deleteSession(id)],
+    [
+      "INSERT ON checkpoints",
+      "checkpoints",
+      (store: SqliteCheckpointStore, id: string) => store.saveCheckpoint(buildCheckpoint(id)),
+    ],
+    [
+      "INSERT ON entities",
+      "entities",
+      (store: SqliteCheckpointStore, id: string) => store.saveEntity(buildEntity(id)),
+    ],
+    ["INSERT ON facts", "facts", (store: SqliteCheckpointStore) => store.saveFact(buildFact())],
+  ])("makes the write reject, which is undone: BEFORE %s", async (event, table, write) => {
+    const store = new SqliteCheckpointStore(host);
+    const { id } = await store.createSession("./before");
+    await store.addMessage(id, buildMessage(id));
+    host.run(`CREATE TRIGGER theirs BEFORE ${event} BEGIN SELECT RAISE(IGNORE); END`);
+    const before = ["sessions", "messages", "checkpoints"].map((name) =>
+      rowsOf(host, `SELECT * FROM ${name}`),
+    );
+    const error = await rejectionOf(write(store, id));
+    expect(error.name).toBe("StorageError");
+    expect(error.message).toMatch(new RegExp(`table ${table}.*trigger`));
+    expect(
+      ["sessions", "messages", "checkpoints"].map((name) => rowsOf(host, `SELECT * FROM ${name}`)),
+    ).toEqual(before);
+    await store.close();
+  });
+
+  test("makes a fork reject", async () => {
+    const store = new SqliteCheckpointStore(host);
+    const { id } = await store.createSession("./before");
+    const checkpoint = await store.saveCheckpoint(buildCheckpoint(id));
+    host.run("CREATE TRIGGER theirs BEFORE INSERT ON checkpoints BEGIN SELECT RAISE(IGNORE); END");
+    expect(await outcomesOf([store.fork(checkpoint.id)])).toEqual(["StorageError"]);
+    host.run("DROP TRIGGER theirs");
+    host.run("CREATE TRIGGER theirs BEFORE INSERT ON sessions BEGIN SELECT RAISE(IGNORE); END");
+    expect(await outcomesOf([store.fork(checkpoint.id)])).toEqual(["StorageError"]);
+    expect(rowsOf(host, "SELECT id FROM sessions")).toEqual([{ id }]);
+    await store.close();
+  });
+});
+
+test("a table of messages that has given out its last id is not a full disk", async () => {
+  const store = new SqliteCheckpointStore(host);
+  const { id } = await store.createSession("./last");
+  await store.addMessage(id, buildMessage(id));
+  const { id: checkpoint } = await store.saveCheckpoint(buildCheckpoint(id));
+  host.run("UPDATE sqlite_sequence SET seq = 9223372036854775807 WHERE name = 'messages'");
+  const error = await rejectionOf(store.addMessage(id, buildMessage(id)));
+  expect([error.name, error.retryable]).toEqual(["CheckpointCorruptionError", false]);
+  expect(error.message).toContain("table sqlite_sequence, name messages, column seq");
+  expect(
+    await outcomesOf([
+      store.addMessage(id, buildMessage(id)),
+      store.createSession("./other"),
+      store.fork(checkpoint),
+    ]),
+  ).toEqual(["CheckpointCorruptionError", "ok", "CheckpointCorruptionError"]);
+  host.run("UPDATE sqlite_sequence SET seq = (SELECT max(id) FROM messages) WHERE name = 'messages'");
+  expect((await store.addMessage(id, buildMessage(id))).id).toBe(2);
   await store.close();
 });
 

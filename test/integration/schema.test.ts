@@ -313,6 +313,19 @@ describe.each(["wal", "delete"])(
       expect(expectRefusal(mode).message).toContain("sessions");
     });
 
+    test("where messages could get the ids of messages that were deleted", () => {
+      copyFileSync(PUBLISHED, path);
+      prepare("PRAGMA foreign_keys = OFF");
+      prepare("CREATE TABLE old AS SELECT * FROM messages");
+      prepare("DROP TABLE messages");
+      prepare(
+        "CREATE TABLE messages (id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT, tool_calls TEXT, tool_results TEXT, tokens_in INTEGER, tokens_out INTEGER, created_at INTEGER NOT NULL, FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE)",
+      );
+      const { message } = expectRefusal(mode);
+      expect(message).toContain("it is (id INTEGER PRIMARY KEY, ");
+      expect(message).toContain("we need (id INTEGER PRIMARY KEY AUTOINCREMENT, ");
+    });
+
     test("where a view has the name of a table of ours", () => {
       prepare("CREATE VIEW facts AS SELECT 1 AS id");
       expect(expectRefusal(mode).message).toContain("facts is not ours: it is (a view)");
@@ -350,6 +363,21 @@ describe.each(["wal", "delete"])(
     });
   },
 );
+
+test.each([
+  "checkpoint_sqlite_entity_inserted AFTER INSERT ON entities BEGIN DELETE FROM messages; END",
+  "checkpoint_sqlite_fact_deleted AFTER DELETE ON facts BEGIN SELECT 1; END",
+  "checkpoint_sqlite_vector_deleted AFTER DELETE ON sessions BEGIN SELECT 1; END",
+])("a trigger of our name that does something else is made again as ours: %s", async (other) => {
+  await openAndClose();
+  const ours = inspect(schemaOf);
+  const name = other.slice(0, other.indexOf(" "));
+  prepare(`DROP TRIGGER ${name}`);
+  prepare(`CREATE TRIGGER ${other}`);
+  expect(inspect(schemaOf)).not.toEqual(ours);
+  await openAndClose();
+  expect(inspect(schemaOf)).toEqual(ours);
+});
 
 describe("a host application's file", () => {
   test("keeps its tables, user_version and application_id", async () => {
