@@ -99,9 +99,9 @@ describe("the host's settings", () => {
   test("cannot be asked for by a getter, which is read once", () => {
     let reads = 0;
     const options = {
-      get readonly(): boolean {
+      get synchronous(): "full" {
         reads += 1;
-        return false;
+        return "full";
       },
     };
     const error = thrownBy(() => new SqliteCheckpointStore(host, options));
