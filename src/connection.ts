@@ -18,6 +18,7 @@ import {
 import { devNull } from "node:os";
 import { dirname, resolve } from "node:path";
 import { retryWhileBusySync } from "./busy-retry.js";
+import { keepingMarks } from "./byte-order-marks.js";
 import { InvalidArgumentError, StoreFileMovedError, StoreOpenError } from "./errors.js";
 import { refuseForeignLog, targetOf } from "./foreign-log.js";
 import type { StoreSettings } from "./options.js";
@@ -91,7 +92,7 @@ export class Connection {
     // A host's Database may be set to return bigints; what is no safe integer the mappers reject as corrupt.
     const statement = this.database.prepare<Row, SQLQueryBindings[]>(sql).safeIntegers(false);
     this.#statements.push(statement);
-    return statement;
+    return keepingMarks(this.database, statement);
   }
 
   /** For the few statements of opening. */

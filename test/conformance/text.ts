@@ -21,6 +21,9 @@ const awkwardTexts: readonly string[] = [
   "__proto__",
   "constructor",
   "\ufeffwith a byte order mark",
+  "\ufeff",
+  "\ufeff\ufeffwith two",
+  "\ufffewith the mark's bytes swapped",
 ];
 
 /** SQLite's own text encoding cannot hold these: refused or kept, but never altered. */
