@@ -1,20 +1,24 @@
 /**
- * Loads `bun:sqlite`, or says in one sentence that this package needs Bun.
+ * Loads `bun:sqlite`, or says in one sentence which Bun this package needs.
  *
  * A static `import … from "bun:sqlite"` would be resolved before any of our code runs, and Node would then
  * answer with its own error about an unsupported URL scheme.
  */
 import { createRequire } from "node:module";
 
-/**
- * The lowest Bun on which the whole test suite passes; `engines.bun` in package.json says the same. Earlier ones drop a byte
- * order mark at the beginning of a text that they read from SQLite.
- */
-export const LOWEST_BUN_VERSION = "1.4.4";
+/** The lowest Bun on which the whole test suite is run; `engines.bun` in package.json says the same. */
+export const LOWEST_BUN_VERSION = "1.2.23";
 
-if (process.versions.bun === undefined) {
+const version = process.versions.bun;
+
+if (version === undefined) {
   throw new Error(
     `@obsku/checkpoint-sqlite needs Bun ${LOWEST_BUN_VERSION} or later, because it is built on bun:sqlite, which this runtime does not have: run your program with \`bun\`.`,
+  );
+}
+if (Bun.semver.order(version, LOWEST_BUN_VERSION) < 0) {
+  throw new Error(
+    `@obsku/checkpoint-sqlite needs Bun ${LOWEST_BUN_VERSION} or later, and this is Bun ${version}: run \`bun upgrade\`.`,
   );
 }
 

@@ -209,16 +209,23 @@ describe("the demo with a path", () => {
   });
 });
 
-/** `Bun.spawn` has pseudo-terminals since Bun 1.3.5, and not on Windows. */
-const hasTerminals = "Terminal" in Bun && process.platform !== "win32";
-
-describe.skipIf(!hasTerminals)("the demo in a terminal", () => {
+/** Bun has no pseudo-terminals on Windows. */
+describe.skipIf(process.platform === "win32")("the demo in a terminal", () => {
   async function runInTerminal(more: Record<string, string>): Promise<string> {
     const folder = await createTemporaryFolder();
+    const command = [process.execPath, join(EXAMPLES, "resume-after-crash.ts")];
+    const run = "Terminal" in Bun ? runInBunTerminal : runInScript;
+    const { exitCode, output } = await run(command, environmentOf(folder, more));
+    await folder.remove();
+    expect(exitCode).toBe(0);
+    return output;
+  }
+
+  async function runInBunTerminal(command: string[], env: Record<string, string>) {
     const decoder = new TextDecoder();
     let output = "";
-    const child = Bun.spawn([process.execPath, join(EXAMPLES, "resume-after-crash.ts")], {
-      env: environmentOf(folder, more),
+    const child = Bun.spawn(command, {
+      env,
       terminal: {
         data: (_terminal, chunk) => {
           output += decoder.decode(chunk, { stream: true });
@@ -227,9 +234,19 @@ describe.skipIf(!hasTerminals)("the demo in a terminal", () => {
     });
     const exitCode = await child.exited;
     child.terminal?.close();
-    await folder.remove();
-    expect(exitCode).toBe(0);
-    return output;
+    return { exitCode, output };
+  }
+
+  /** Bun has no pseudo-terminals before 1.3.5; `script` of util-linux makes one. */
+  async function runInScript(command: string[], env: Record<string, string>) {
+    const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+    const child = Bun.spawn(["script", "--quiet", "--return", "--command", quoted, "/dev/null"], {
+      env,
+      stdin: "ignore",
+      stdout: "pipe",
+    });
+    const output = await new Response(child.stdout).text();
+    return { exitCode: await child.exited, output };
   }
 
   test("is coloured, and shows what is under way", async () => {

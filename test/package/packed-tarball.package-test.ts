@@ -63,7 +63,7 @@ beforeAll(async () => {
   await Bun.write(join(project, "tsconfig.json"), JSON.stringify(USER_TSCONFIG));
   const added = await run(project, process.execPath, "add", `./${tarball}`);
   expect(added.exitCode, added.output).toBe(0);
-}, 120_000);
+});
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
