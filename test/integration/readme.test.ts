@@ -10,11 +10,12 @@ interface CodeBlock {
   code: string;
 }
 
-/** Blocks of TypeScript that can run here: the framework is not on the registry. */
-const blocks = ["README.md", ...readdirSync(join(root, "docs")).map((file) => `docs/${file}`)]
+const allBlocks = ["README.md", ...readdirSync(join(root, "docs")).map((file) => `docs/${file}`)]
   .filter((file) => file.endsWith(".md"))
-  .flatMap(codeBlocksOf)
-  .filter(({ code }) => !code.includes("@obsku/framework"));
+  .flatMap(codeBlocksOf);
+
+/** Blocks of TypeScript that can run here: the framework is not on the registry. */
+const blocks = allBlocks.filter((block) => !isOfFramework(block));
 
 function codeBlocksOf(file: string): CodeBlock[] {
   const text = readFileSync(join(root, file), "utf8");
@@ -42,7 +43,7 @@ describe("the documentation's code", () => {
   });
 
   test.each(blocks)("runs as it stands: $title", async ({ title, code }) => {
-    const program = join(folder.path, `${title.replaceAll(/\W+/g, "-")}.ts`);
+    const program = join(folder.path, fileNameOf(title));
     await Bun.write(
       program,
       code.replaceAll('"@obsku/checkpoint-sqlite"', JSON.stringify(join(root, "src/index.ts"))),
@@ -58,6 +59,88 @@ describe("the documentation's code", () => {
     expect(flattened(output)).toBe(flattened(promisedOutput(code).join("\n")));
   });
 });
+
+describe("the documentation's code, to the compiler", () => {
+  test("has blocks that need the framework: a run, a resumed run, and an agent's memory", () => {
+    const imported = allBlocks.map(({ code }) => /\{ (.*) \} from "@obsku\/framework"/.exec(code)?.[1]);
+    expect(imported).toEqual(expect.arrayContaining(["graph, run", "run", "agent"]));
+  });
+
+  test("has no type errors, with the framework or without", async () => {
+    expect(await typeErrorsIn(allBlocks)).toBe("");
+  });
+
+  test("would not compile with an option or a value that is not of the contract", async () => {
+    const mistakes: readonly (readonly [string, string])[] = [
+      ["sessionId: session.id,", "session: session.id,"],
+      ["checkpointStore: store,", "store,"],
+      ["checkpointStore: store,", "checkpointStore: new Map(),"],
+      ["checkpoint.pendingNodes)", "checkpoint.pending)"],
+      ["resumeFrom: latest", "resumeFrom: session"],
+      ["resumeFrom: latest", "resume: latest"],
+      ["listSessions(", "listAllSessions("],
+      ["enabled: true, ", ""],
+      ["enabled: true, store,", "enabled: true, checkpointStore: store,"],
+      ["enabled: true, store,", "enabled: true, store: new Map(),"],
+      ["entityMemory: true", "entities: true"],
+    ];
+    const broken = mistakes.map(([right, wrong], index) => {
+      const code = allBlocks.find((block) => isOfFramework(block) && block.code.includes(right))?.code ?? "";
+      return { title: `mistake ${index}`, code: code.replace(right, wrong) };
+    });
+    const errors = await typeErrorsIn(broken);
+    expect(broken.filter(({ title }) => !errors.includes(`${fileNameOf(title)}(`))).toEqual([]);
+  });
+});
+
+function isOfFramework({ code }: CodeBlock): boolean {
+  return code.includes("@obsku/framework");
+}
+
+function fileNameOf(title: string): string {
+  return `${title.replaceAll(/\W+/g, "-")}.ts`;
+}
+
+/** The modules of a reader's own that the blocks import. */
+const READERS_MODULES = {
+  "scan.ts": 'import { graph } from "@obsku/framework";\nexport const scan = graph({});\n',
+  "embeddings.ts": "export const embeddingProvider = {};\n",
+};
+
+/** What the compiler says of the blocks, each as a module of its own. */
+async function typeErrorsIn(modules: readonly CodeBlock[]): Promise<string> {
+  const folder = await createTemporaryFolder();
+  const files = modules.map(({ title, code }) => [fileNameOf(title), code] as const);
+  const tsconfig = {
+    extends: join(root, "tsconfig.json"),
+    compilerOptions: {
+      moduleDetection: "force",
+      module: "ESNext",
+      moduleResolution: "Bundler",
+      noUnusedLocals: false,
+      typeRoots: [join(root, "node_modules/@types")],
+      paths: {
+        "@obsku/checkpoint-sqlite": [join(root, "src/index.ts")],
+        "@obsku/framework": [join(root, "test/types/framework.ts")],
+      },
+    },
+    include: ["*.ts"],
+  };
+  try {
+    for (const [name, code] of [...files, ...Object.entries(READERS_MODULES)]) {
+      await Bun.write(join(folder.path, name), code);
+    }
+    await Bun.write(join(folder.path, "tsconfig.json"), JSON.stringify(tsconfig));
+    const child = Bun.spawn([join(root, "node_modules/.bin/tsc"), "--project", "."], {
+      cwd: folder.path,
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    return await new Response(child.stdout).text();
+  } finally {
+    await folder.remove();
+  }
+}
 
 /** Bun breaks long values into lines, the documentation does not. */
 function flattened(text: string): string {

@@ -60,7 +60,7 @@ interface CheckpointNodeResult {
   completedAt?: number;
 }
 
-interface Checkpoint {
+export interface Checkpoint {
   id: string;
   sessionId: string;
   namespace: string;
@@ -90,7 +90,7 @@ interface CheckpointStore {
   close(): Promise<void>;
 }
 
-interface CheckpointBackend extends CheckpointStore {
+export interface CheckpointBackend extends CheckpointStore {
   saveCheckpoint(checkpoint: Omit<Checkpoint, "id" | "createdAt">): Promise<Checkpoint>;
 }
 
@@ -122,7 +122,7 @@ interface Fact {
   embedding?: number[];
 }
 
-interface MemoryStore extends CheckpointBackend {
+export interface MemoryStore extends CheckpointBackend {
   hasSemanticSearch: boolean;
   saveEntity(entity: Omit<Entity, "id" | "createdAt" | "updatedAt">): Promise<Entity>;
   getEntity(id: string): Promise<Entity | null>;
