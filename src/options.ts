@@ -45,6 +45,16 @@ export interface SqliteCheckpointStoreOptions {
   clock?: (() => number) | undefined;
 }
 
+/**
+ * An open `Database` of `bun:sqlite`, by its shape: with its type these declarations would not compile without `@types/bun`.
+ * Anything else of this shape is rejected with InvalidArgumentError.
+ */
+export interface HostDatabase {
+  readonly filename: string;
+  readonly handle: number;
+  readonly inTransaction: boolean;
+}
+
 /** The options with every default filled in. */
 export interface StoreSettings {
   busyTimeout: number;

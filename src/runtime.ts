@@ -24,4 +24,5 @@ if (Bun.semver.order(version, LOWEST_BUN_VERSION) < 0) {
 
 const bunSqlite: typeof import("bun:sqlite") = createRequire(import.meta.url)("bun:sqlite");
 
+/** @internal Left out of the declarations, which so need no types of Bun. */
 export const { Database, constants: sqliteConstants } = bunSqlite;

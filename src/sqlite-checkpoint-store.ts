@@ -4,7 +4,10 @@
  * Every call goes one way. A write is checked and encoded when it is called, waits in the write queue, and runs its
  * statements in a transaction; a read waits for the writes called before it, and its rows go through a mapper.
  */
-import type { Database as BunDatabase } from "bun:sqlite";
+
+// For users whose own `lib` has no Symbol.asyncDispose.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
 import {
@@ -14,7 +17,12 @@ import {
   StorageError,
 } from "./errors.js";
 import { newRowId, newSessionId } from "./ids.js";
-import { type SqliteCheckpointStoreOptions, type StoreSettings, settingsOf } from "./options.js";
+import {
+  type HostDatabase,
+  type SqliteCheckpointStoreOptions,
+  type StoreSettings,
+  settingsOf,
+} from "./options.js";
 import { Database } from "./runtime.js";
 import { bootstrapSchema } from "./schema/bootstrap.js";
 import { dropTemporaryVectors, fillTemporaryVectors, hasVectors } from "./schema/vectors.js";
@@ -112,8 +120,8 @@ export class SqliteCheckpointStore implements MemoryStore {
    * @throws {HostTransactionError} where the host holds a transaction open and the schema is not in place yet.
    */
   constructor();
-  constructor(path: string | BunDatabase, options?: SqliteCheckpointStoreOptions | null);
-  constructor(...given: [path?: string | BunDatabase, options?: SqliteCheckpointStoreOptions | null]) {
+  constructor(path: string | HostDatabase, options?: SqliteCheckpointStoreOptions | null);
+  constructor(...given: [path?: string | HostDatabase, options?: SqliteCheckpointStoreOptions | null]) {
     // An explicit `undefined`, as from an environment variable that is not set, must not mean "in memory".
     const [path, options] = given.length === 0 ? [IN_MEMORY] : given;
     this.#settings = settingsOf(options, isInstance(path, Database));

@@ -32,21 +32,44 @@ console.log(JSON.stringify({
 }));
 `;
 
-const USER_TSCONFIG = {
-  compilerOptions: {
-    module: "NodeNext",
-    moduleResolution: "NodeNext",
-    target: "ES2023",
-    lib: ["ES2023", "ESNext.Disposable"],
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noEmit: true,
-    skipLibCheck: false,
-    typeRoots: [join(root, "node_modules/@types")],
-    types: ["bun"],
+/** Uses what the declarations declare, and no type of Bun's or Node's. */
+const TYPES_ONLY_PROGRAM = `
+import { type Checkpoint, SqliteCheckpointStore, type SqliteCheckpointStoreOptions } from "@obsku/checkpoint-sqlite";
+
+const options: SqliteCheckpointStoreOptions = { busyTimeout: 1000 };
+export const store: AsyncDisposable = new SqliteCheckpointStore("runs.db", options);
+export const latest = (id: string): Promise<Checkpoint | null> => new SqliteCheckpointStore().getLatestCheckpoint(id);
+`;
+
+const HOST_PROGRAM = `
+import { Database } from "bun:sqlite";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
+
+export const store = new SqliteCheckpointStore(new Database(":memory:"));
+`;
+
+const STRICTEST = { strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false };
+
+const MODULES = [
+  { module: "Node16", moduleResolution: "Node16" },
+  { module: "NodeNext", moduleResolution: "NodeNext" },
+  { module: "ESNext", moduleResolution: "Bundler" },
+];
+
+const TYPES_OF_BUN = { types: ["bun"], typeRoots: [join(root, "node_modules/@types")] };
+
+const DECLARATIONS = MODULES.flatMap((modules) => [
+  {
+    title: `${modules.moduleResolution}, without @types/bun`,
+    compilerOptions: { ...modules, target: "ES2022", types: [] },
+    files: ["types-only.ts"],
   },
-  files: ["program.ts"],
-};
+  {
+    title: `${modules.moduleResolution}, with @types/bun`,
+    compilerOptions: { ...modules, ...TYPES_OF_BUN, target: "ES2023", lib: ["ES2023", "ESNext.Disposable"] },
+    files: ["types-only.ts", "program.ts", "host.ts"],
+  },
+]);
 
 async function run(folder: string, ...command: string[]) {
   const child = Bun.spawn(command, { cwd: folder, stdout: "pipe", stderr: "pipe" });
@@ -60,7 +83,8 @@ beforeAll(async () => {
   const tarball = packed.stdout.trim().split("\n").at(-1);
   await Bun.write(join(project, "package.json"), JSON.stringify({ name: "user", type: "module" }));
   await Bun.write(join(project, "program.ts"), USER_PROGRAM);
-  await Bun.write(join(project, "tsconfig.json"), JSON.stringify(USER_TSCONFIG));
+  await Bun.write(join(project, "types-only.ts"), TYPES_ONLY_PROGRAM);
+  await Bun.write(join(project, "host.ts"), HOST_PROGRAM);
   const added = await run(project, process.execPath, "add", `./${tarball}`);
   expect(added.exitCode, added.output).toBe(0);
 });
@@ -98,11 +122,16 @@ describe("the packed tarball", () => {
     expect(result.exitCode).toBe(0);
   });
 
-  test("has declarations that compile in the strictest project, libraries checked too", async () => {
-    const result = await run(project, join(root, "node_modules/.bin/tsc"), "--project", "tsconfig.json");
-    expect(result.output).toBe("");
-    expect(result.exitCode).toBe(0);
-  });
+  test.each(DECLARATIONS)(
+    "has declarations that compile in the strictest project, libraries checked too: $title",
+    async ({ compilerOptions, files }) => {
+      const tsconfig = { compilerOptions: { ...STRICTEST, ...compilerOptions }, files };
+      await Bun.write(join(project, "tsconfig.json"), JSON.stringify(tsconfig));
+      const result = await run(project, join(root, "node_modules/.bin/tsc"), "--project", "tsconfig.json");
+      expect(result.output).toBe("");
+      expect(result.exitCode).toBe(0);
+    },
+  );
 
   test("says on Node, in one sentence, that it needs Bun and which version", async () => {
     const { engines } = await Bun.file(join(installed, "package.json")).json();

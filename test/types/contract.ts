@@ -329,6 +329,8 @@ export async function callsThatMustNotCompile(session: Session): Promise<void> {
   new SqliteCheckpointStore(process.env.DATABASE);
   // @ts-expect-error A number is no path.
   new SqliteCheckpointStore(5);
+  // @ts-expect-error Only a Database of bun:sqlite will do, and it has a handle.
+  new SqliteCheckpointStore({ filename: "./runs.db", inTransaction: false });
   // @ts-expect-error An unknown option is a mistake in writing, not a wish to ignore.
   new SqliteCheckpointStore("./runs.db", { busyTimout: 100 });
   // @ts-expect-error Times are numbers of milliseconds.
