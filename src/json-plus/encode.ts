@@ -76,7 +76,7 @@ class Encoder {
     const depth = this.#depth;
     this.#keys[depth] = key;
     if (depth > CYCLE_SEARCH_DEPTH && this.#ancestors.lastIndexOf(container, depth - 1) >= 0) {
-      throw this.#failure(depth + 1, "contains itself");
+      throw this.#failure(this.#depthOfRepetition(container) + 1, "contains itself");
     }
     this.#ancestors[depth] = container;
     if (depth >= MAX_DEPTH) {
@@ -224,6 +224,13 @@ class Encoder {
       }
     }
     return fields;
+  }
+
+  /** Where the way to a container that is its own ancestor meets any container for the second time: below, it only goes round. */
+  #depthOfRepetition(container: object): number {
+    const met = new Set<object>();
+    const way = [...this.#ancestors.slice(0, this.#depth), container];
+    return way.findIndex((ancestor) => met.size === met.add(ancestor).size);
   }
 
   /** @param length Of the path: how many containers lead to the place. */

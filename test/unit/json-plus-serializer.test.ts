@@ -824,41 +824,52 @@ describe("a value that contains itself", () => {
   const wide: unknown[] = Array.from({ length: 1000 }, () => ({}));
   wide.push([wide]);
   const deep: unknown[] = [];
-  deep.push(nest(200, (inner) => ({ inner }), deep));
+  deep.push(nest(40, (inner) => ({ inner }), deep));
   const made = {
     toJSON: (): unknown => ({ made }),
   };
 
-  const cycles: readonly [string, unknown][] = [
-    ["an array", list],
-    ["a record", record],
-    ["a record under special data", { at: new Date(0), record }],
-    ["a Map by a value", inMapValue],
-    ["a Map by a key", inMapKey],
-    ["a Set", set],
-    ["an Error by its cause", cause],
-    ["an Error by a field", field],
-    ["an AggregateError", aggregate],
-    ["an object with a __type", lookalike],
-    ["an array with special values before", afterSpecial],
-    ["a record without a prototype", bare],
-    ["an instance of a class", instance],
-    ["a wide array", wide],
-    ["an array two hundred levels up", deep],
-    ["an object by what its toJSON makes", made],
+  const cycles: readonly [string, unknown, string][] = [
+    ["an array", list, "$[0]"],
+    ["a record", record, "$.self"],
+    ["a record under special data", { at: new Date(0), record }, "$.record.self"],
+    ["a Map by a value", inMapValue, "$[0]"],
+    ["a Map by a key", inMapKey, "$[0]"],
+    ["a Set", set, "$[0]"],
+    ["an Error by its cause", cause, "$.cause"],
+    ["an Error by a field", field, "$.field"],
+    ["an AggregateError", aggregate, "$.errors[0]"],
+    ["an object with a __type", lookalike, "$.value"],
+    ["an array with special values before", afterSpecial, "$[2].afterSpecial"],
+    ["a record without a prototype", bare, "$.self[0]"],
+    ["an instance of a class", instance, "$.parent"],
+    ["a wide array", wide, "$[1000][0]"],
+    ["an array forty levels up", deep, `$[0]${".inner".repeat(40)}`],
+    ["an object by what its toJSON makes", made, '$["toJSON()"].made'],
+    ["a cycle that begins below plain data", { a: [{ list }] }, "$.a[0].list[0]"],
+    ["a cycle that begins eighty levels down", nest(80, (inner) => [inner], list), `$${"[0]".repeat(81)}`],
   ];
 
-  test.each(cycles)("is refused: %s", (_kind, value) => {
+  test.each(cycles)("is refused, and its way named once: %s", (_kind, value, path) => {
     const error = refusalOf(value);
     expect(error.message).toMatch(/^Value cannot be serialized: \$.+ contains itself$/s);
-    expect(error.path).toStartWith("$");
-    expect(error.path.length).toBeLessThan(400);
+    expect(error.path).toBe(path);
   });
 
   test("is named by the way that leads into it", () => {
     const root: Record<string, unknown> = { before: { deep: [1] } };
     root.nodes = [0, { parent: root }];
-    expect(refusalOf(root).path).toStartWith("$.nodes[1].parent");
+    expect(refusalOf(root).path).toBe("$.nodes[1].parent");
+  });
+
+  test("is named by the ends of its way where that is long", () => {
+    const far: unknown[] = [];
+    far.push(nest(200, (inner) => ({ inner }), far));
+    const { path } = refusalOf(far);
+    expect(path).toStartWith("$[0].inner.inner");
+    expect(path).toEndWith(".inner.inner");
+    expect(path).toContain(" … ");
+    expect(path.length).toBeLessThan(400);
   });
 
   test("is not confused with a part that is met twice", () => {
