@@ -1,13 +1,15 @@
 /** Several stores on one file: in one process and in many. */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
 import {
   CheckpointVersionConflictError,
   SessionNotFoundError,
   SqliteCheckpointStore,
 } from "../../src/index.js";
+import { SESSION_CLOCKS_SQL } from "../../src/tables/session-clocks.js";
 import { buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import { runTogether } from "../support/children.js";
+import { statementOf, watchOpening } from "../support/opened-database.js";
 import { outcomesOf, rejectionOf } from "../support/outcomes.js";
 import { rowsOf, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
@@ -32,6 +34,21 @@ test("the clocks of more sessions than are remembered stand above what is in the
   expect(later.filter((message, index) => message.createdAt <= (checkpoints[index]?.createdAt ?? 0))).toEqual(
     [],
   );
+});
+
+test("no more clocks are remembered than a thousand: the first one is looked for again", async () => {
+  const opened = watchOpening(path, () => new SqliteCheckpointStore(path));
+  await using store = opened.result;
+  const looks = spyOn(statementOf(opened, SESSION_CLOCKS_SQL.latest), "get");
+  const sessions = await Promise.all(Array.from({ length: 1_001 }, () => store.createSession("./many")));
+  const ids = sessions.map(({ id }) => id);
+  await Promise.all(ids.map((id) => store.addMessage(id, buildMessage(id))));
+  const [first = "", last = ""] = [ids[0], ids.at(-1)];
+  looks.mockClear();
+  await store.addMessage(last, buildMessage(last));
+  expect(looks).toHaveBeenCalledTimes(0);
+  await store.addMessage(first, buildMessage(first));
+  expect(looks).toHaveBeenCalledTimes(1);
 });
 
 describe("two stores on one file in one process", () => {

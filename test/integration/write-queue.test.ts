@@ -1,6 +1,6 @@
 /** The one write path: what is committed together, what fails alone, how locks are waited for. */
-import { Database } from "bun:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { constants, Database } from "bun:sqlite";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
 import {
   CheckpointVersionConflictError,
@@ -9,8 +9,12 @@ import {
   StoreBusyError,
   StoreClosedError,
 } from "../../src/index.js";
+import { MESSAGES_SQL } from "../../src/tables/messages.js";
+import { SESSIONS_SQL } from "../../src/tables/sessions.js";
+import { TRANSACTION_SQL } from "../../src/write-queue.js";
 import { buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import { countCommits } from "../support/commits.js";
+import { statementOf, watchOpening } from "../support/opened-database.js";
 import { outcomesOf, rejectionOf } from "../support/outcomes.js";
 import { rowsOf } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
@@ -206,6 +210,66 @@ describe("a write that fails among others fails alone", () => {
     host.close(true);
   });
 
+  test.each([
+    ["nothing", undefined],
+    ["an object without a prototype", Object.create(null)],
+    ["an object whose message cannot be read", unreadable()],
+    ["what looks like an error of SQLite", Object.assign(new Error("busy"), { errno: 5 })],
+  ])("where the clock throws %s", async (_, thrown) => {
+    let calls = 0;
+    const clock = () => {
+      calls += 1;
+      if (calls === 2) throw thrown;
+      return calls;
+    };
+    await using guest = new SqliteCheckpointStore(path, { clock });
+    calls = 0;
+    const outcomes = ["first", "bad", "last"].map((content) =>
+      guest.addMessage(id, buildMessage(id, { content })),
+    );
+    expect(await outcomesOf(outcomes)).toEqual(["ok", "InvalidArgumentError", "ok"]);
+    expect(await readTexts(guest, id)).toEqual(["first", "last"]);
+  });
+
+  test("and leaves none of its transaction's promises open, whatever a statement throws", async () => {
+    for (const thrown of [undefined, Object.create(null), "text"]) {
+      const opened = watchOpening(path, () => new SqliteCheckpointStore(path));
+      await using guest = opened.result;
+      spyOn(statementOf(opened, SESSIONS_SQL.insert), "run").mockImplementationOnce(() => {
+        throw thrown;
+      });
+      const calls = [guest.createSession("./bad"), guest.createSession("./good")];
+      expect(await outcomesOf(calls)).toEqual(["StorageError", "ok"]);
+    }
+  });
+
+  test("and a ROLLBACK that fails does not stop the writes after it", async () => {
+    const opened = watchOpening(path, () => new SqliteCheckpointStore(path));
+    await using guest = opened.result;
+    other.run(`CREATE TRIGGER refuse AFTER INSERT ON messages WHEN new.content = 'bad'
+      BEGIN SELECT RAISE(ABORT, 'refused by a trigger'); END`);
+    const rollback = spyOn(statementOf(opened, TRANSACTION_SQL.rollback), "run").mockImplementationOnce(
+      () => {
+        throw new Error("the rollback failed");
+      },
+    );
+    const error = await rejectionOf(guest.addMessage(id, buildMessage(id, { content: "bad" })));
+    expect(error.message).toContain("refused by a trigger");
+    expect(rollback).toHaveBeenCalledTimes(1);
+    await guest.addMessage(id, buildMessage(id, { content: "good" }));
+    expect(await readTexts(guest, id)).toEqual(["good"]);
+  });
+
+  test("and an I/O error before the commit is no unknown outcome", async () => {
+    const opened = watchOpening(path, () => new SqliteCheckpointStore(path));
+    await using guest = opened.result;
+    spyOn(statementOf(opened, MESSAGES_SQL.insert), "run").mockImplementationOnce(() => {
+      throw Object.assign(new Error("disk I/O error"), { errno: 10, code: "SQLITE_IOERR" });
+    });
+    expect(await outcomesOf([guest.addMessage(id, buildMessage(id))])).toEqual(["StorageError"]);
+    expect(await guest.getMessages(id)).toEqual([]);
+  });
+
   test("and a write that depends on it fails by itself", async () => {
     const conflict = store.saveCheckpoint(buildCheckpoint(id, { version: 1 }));
     const again = store.saveCheckpoint(buildCheckpoint(id, { version: 1 }));
@@ -264,9 +328,24 @@ test("what the caller changes in an answer is in no later answer", async () => {
 });
 
 describe("a write is acknowledged", () => {
-  test("only when it is committed: another connection sees it at that moment", async () => {
-    const seen = await add("committed").then(() => rowsOf(other, "SELECT content FROM messages"));
-    expect(seen).toEqual([{ content: "committed" }]);
+  test("only when it is committed, also if something is in the way of the commit itself", async () => {
+    const host = new Database(join(folder.path, "journal.db"));
+    const reader = new Database(join(folder.path, "journal.db"));
+    rowsOf(host, "PRAGMA foreign_keys = ON");
+    const guest = new SqliteCheckpointStore(host);
+    // In a rollback journal a reader lets a transaction begin and write, but not commit.
+    for (const sql of ["BEGIN", "SELECT * FROM sessions"]) rowsOf(reader, sql);
+    const calls = [guest.createSession("./one"), guest.createSession("./two")];
+    await turns(20);
+    expect(calls.map((call) => Bun.peek.status(call))).toEqual(["pending", "pending"]);
+    rowsOf(reader, "COMMIT");
+    const seen = Promise.race(calls).then(() =>
+      rowsOf(reader, "SELECT directory FROM sessions ORDER BY directory"),
+    );
+    expect(await seen).toEqual([{ directory: "./one" }, { directory: "./two" }]);
+    await guest.close();
+    reader.close(true);
+    host.close(true);
   });
 
   test("no sooner than its transaction: nothing is seen before the end of the turn", async () => {
@@ -410,6 +489,40 @@ describe("a lock that another connection holds", () => {
     await impatient.close();
   });
 
+  test("is waited for by writes called together if it is one of a table, as in a shared cache", async () => {
+    const { SQLITE_OPEN_READWRITE, SQLITE_OPEN_CREATE, SQLITE_OPEN_URI } = constants;
+    const open = () =>
+      new Database(
+        "file:write-queue-test?mode=memory&cache=shared",
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI,
+      );
+    const [host, reader] = [open(), open()];
+    rowsOf(host, "PRAGMA foreign_keys = ON");
+    const guest = new SqliteCheckpointStore(host);
+    const session = await guest.createSession("./project");
+    for (const sql of ["BEGIN", "SELECT * FROM messages"]) rowsOf(reader, sql);
+    const calls = ["a", "b"].map((content) =>
+      guest.addMessage(session.id, buildMessage(session.id, { content })),
+    );
+    await turns(20);
+    expect(calls.map((call) => Bun.peek.status(call))).toEqual(["pending", "pending"]);
+    rowsOf(reader, "COMMIT");
+    expect(await outcomesOf(calls)).toEqual(["ok", "ok"]);
+    await guest.close();
+    reader.close(true);
+    host.close(true);
+  });
+
+  test("is waited for also if SQLite calls it a locking protocol error", async () => {
+    const opened = watchOpening(path, () => new SqliteCheckpointStore(path));
+    await using guest = opened.result;
+    spyOn(statementOf(opened, TRANSACTION_SQL.begin), "run").mockImplementationOnce(() => {
+      throw Object.assign(new Error("locking protocol"), { errno: 15, code: "SQLITE_PROTOCOL" });
+    });
+    await guest.addMessage(id, buildMessage(id, { content: "after it" }));
+    expect(await readTexts(guest, id)).toEqual(["after it"]);
+  });
+
   test("does not keep reads from being answered", async () => {
     await add("before");
     rowsOf(other, "BEGIN IMMEDIATE");
@@ -427,6 +540,7 @@ describe("a full disk", () => {
     rowsOf(host, "PRAGMA foreign_keys = ON");
     limited = new SqliteCheckpointStore(host);
     rowsOf(host, "PRAGMA max_page_count = 64");
+    rowsOf(host, "PRAGMA wal_autocheckpoint = 0"); // So that every commit can be counted.
   });
 
   afterEach(async () => {
@@ -455,6 +569,71 @@ describe("a full disk", () => {
     rowsOf(host, "PRAGMA max_page_count = 4294967294");
     await limited.addMessage(id, large);
     expect((await limited.getMessages(id))[0]?.content).toBe(large.content);
+  });
+
+  describe("fails many writes together, of which one is at fault,", () => {
+    const COUNT = 600;
+    const CULPRIT = 411;
+
+    function addMany(): Promise<unknown>[] {
+      return Array.from({ length: COUNT }, (_, index) =>
+        limited.addMessage(
+          id,
+          buildMessage(id, { content: index === CULPRIT ? "x".repeat(9_000_000) : `${index}` }),
+        ),
+      );
+    }
+
+    beforeEach(() => void rowsOf(host, "PRAGMA max_page_count = 200"));
+
+    test("and the others are committed in halves, not one by one", async () => {
+      const before = countCommits(path);
+      const calls = addMany();
+      expect(await outcomesOf(calls)).toEqual(
+        calls.map((_, index) => (index === CULPRIT ? "DiskFullError" : "ok")),
+      );
+      expect(countCommits(path) - before).toBeLessThan(2 * Math.log2(COUNT));
+      const texts = Array.from({ length: COUNT }, (_, index) => `${index}`);
+      expect(await readTexts(store, id)).toEqual(texts.toSpliced(CULPRIT, 1));
+    });
+
+    test("and the event loop turns in between", async () => {
+      let isDone = false;
+      let turnsBetween = 0;
+      const calls = outcomesOf(addMany()).finally(() => {
+        isDone = true;
+      });
+      await turns(1);
+      for (; !isDone; turnsBetween++) await turns(1);
+      expect(turnsBetween).toBeGreaterThan(Math.log2(COUNT));
+      await calls;
+    });
+
+    test("and a read and a write called meanwhile come after them, a close after all", async () => {
+      const calls = addMany();
+      await Promise.race(calls);
+      expect(calls.some((call) => Bun.peek.status(call) === "pending")).toBe(true);
+      const write = limited.addMessage(id, buildMessage(id, { content: "meanwhile" }));
+      const read = readTexts(limited, id);
+      const closing = limited.close();
+      expect(await outcomesOf(calls)).toHaveLength(COUNT);
+      expect((await read).at(-1)).toBe("meanwhile");
+      await closing;
+      expect([Bun.peek.status(write), (await read).length]).toEqual(["fulfilled", COUNT]);
+    });
+  });
+
+  test("for every one of many writes costs no commit at all, and what is called next is committed together", async () => {
+    const pages = rowsOf<{ page_count: number }>(host, "PRAGMA page_count")[0]?.page_count ?? 0;
+    rowsOf(host, `PRAGMA max_page_count = ${pages}`);
+    const before = countCommits(path);
+    const large = buildMessage(id, { content: "x".repeat(10_000) });
+    const calls = Array.from({ length: 200 }, () => limited.addMessage(id, large));
+    expect(new Set(await outcomesOf(calls))).toEqual(new Set(["DiskFullError"]));
+    expect(countCommits(path) - before).toBe(0);
+    rowsOf(host, "PRAGMA max_page_count = 4294967294");
+    await Promise.all(Array.from({ length: 20 }, () => limited.addMessage(id, large)));
+    expect(countCommits(path) - before).toBe(1);
   });
 
   test("leaves as many whole writes as fit, each acknowledged one in the file", async () => {
@@ -542,4 +721,10 @@ function add(content: string) {
 /** Lets the event loop turn so many times. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function unreadable(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
 }

@@ -31,6 +31,13 @@ export function watchOpening<T>(path: string, open: () => T): Opened<T> {
   }
 }
 
+/** The statement that was prepared from this text. */
+export function statementOf({ statements, prepared }: Opened<unknown>, sql: string): Statement {
+  const statement = prepared[statements.indexOf(sql)];
+  if (statement === undefined) throw new Error(`Not prepared: ${sql}`);
+  return statement;
+}
+
 function isOn(database: Database, path: string): boolean {
   return resolve(database.filename) === path;
 }
