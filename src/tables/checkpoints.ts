@@ -119,38 +119,39 @@ export const CHECKPOINTS_SQL = {
     WHERE id = ?1
       AND session_id = ?2`,
 
-  // Most sessions have the root namespace "" alone: this tells so with the search that finds the checkpoint.
-  latestOfRoot: `
+  // The newest of the namespace that sorts last, and whether the session has another one. Most have not: then this is all that a
+  // read of the latest takes. The root namespace "" sorts first.
+  latestOfLastNamespace: `
     SELECT
       ${COLUMNS},
-      EXISTS (SELECT 1 FROM checkpoints WHERE session_id = +?1 AND namespace <> '') AS has_others
+      CASE namespace
+        WHEN '' THEN 0
+        ELSE EXISTS (
+          SELECT 1
+          FROM checkpoints AS other
+          WHERE other.session_id = +?1
+            AND other.namespace < checkpoints.namespace
+        )
+      END AS has_others
     FROM checkpoints
-    WHERE session_id = +?1
-      AND likelihood(namespace = '', 0.9999)
-    ORDER BY created_at DESC, rowid DESC
-    LIMIT 1`,
-
-  latestOfNamed: `
-    SELECT
-      ${COLUMNS},
-      EXISTS (
-        SELECT 1
-        FROM checkpoints AS other
-        WHERE other.session_id = latest.session_id
-          AND other.namespace > latest.namespace
-          AND other.namespace <> ''
-      ) OR EXISTS (
-        SELECT 1
-        FROM checkpoints AS other
-        WHERE other.session_id = latest.session_id
-          AND other.namespace < latest.namespace
-          AND other.namespace <> ''
-      ) AS has_others
-    FROM checkpoints AS latest
-    WHERE session_id = +?1
-      AND namespace <> ''
-    ORDER BY created_at DESC, rowid DESC
-    LIMIT 1`,
+    WHERE rowid = coalesce(
+      (
+        SELECT rowid
+        FROM checkpoints
+        WHERE session_id = +?1
+          AND namespace <> ''
+        ORDER BY namespace DESC, created_at DESC, rowid DESC
+        LIMIT 1
+      ),
+      (
+        SELECT rowid
+        FROM checkpoints
+        WHERE session_id = +?1
+          AND likelihood(namespace = '', 0.9999)
+        ORDER BY created_at DESC, rowid DESC
+        LIMIT 1
+      )
+    )`,
 
   // A graph that runs as a node of another saves under that node's name. So a namespace is nested where the latest checkpoint
   // of another one names it among its nodes, done or pending. The first three terms find each namespace and its latest checkpoint by
@@ -439,10 +440,9 @@ export class CheckpointsTable {
 
   /** The newest saved of the run itself: of all namespaces that are not nested in another; see the statement. */
   latest(sessionId: string): Checkpoint | null {
-    const newest =
-      this.#statements.latestOfRoot.get(sessionId) ?? this.#statements.latestOfNamed.get(sessionId);
+    const newest = this.#statements.latestOfLastNamespace.get(sessionId);
     const row = newest?.has_others === 1 ? this.#statements.latestOfOutermost.get(sessionId) : newest;
-    return row == null ? null : toCheckpoint(row);
+    return row === null ? null : toCheckpoint(row);
   }
 
   delete(id: string): void {

@@ -26,7 +26,6 @@ const SEARCHES: Readonly<Record<string, string>> = {
   "CHECKPOINTS_SQL.listOfNamespace": "checkpoints (session_id=? AND namespace=?)",
   "CHECKPOINTS_SQL.listOfRootBefore": "checkpoints (session_id=? AND created_at<?)",
   "CHECKPOINTS_SQL.listOfNamespaceBefore": "checkpoints (session_id=? AND namespace=? AND created_at<?)",
-  "CHECKPOINTS_SQL.latestOfNamed": "latest (session_id=?)",
   "CHECKPOINTS_SQL.nextVersion": "checkpoints (session_id=? AND namespace=?)",
   "ENTITIES_SQL.select": "entities (id=?)",
   "ENTITIES_SQL.listOfSession": "entities (session_id=?)",
@@ -151,6 +150,20 @@ describe.each(Object.keys(CONTENTS))("in a file that is %s", (content) => {
       "SEARCH checkpoints USING INDEX idx_checkpoints_saved_root (session_id=?)",
       "RIGHT",
       "SEARCH checkpoints USING INDEX idx_checkpoints_saved_named (session_id=?)",
+    ]);
+  });
+
+  test("the latest of a session with one namespace is found by searches of an index", () => {
+    const sql = statements.find(({ name }) => name === "CHECKPOINTS_SQL.latestOfLastNamespace")?.sql ?? "";
+    expect(
+      planOf(content, sql)
+        .filter((step) => step.startsWith("SEARCH"))
+        .toSorted(),
+    ).toEqual([
+      "SEARCH checkpoints USING COVERING INDEX idx_checkpoints_saved_namespace (session_id=?)",
+      "SEARCH checkpoints USING COVERING INDEX idx_checkpoints_saved_root (session_id=?)",
+      "SEARCH checkpoints USING INTEGER PRIMARY KEY (rowid=?)",
+      "SEARCH other USING COVERING INDEX idx_checkpoints_version (session_id=? AND namespace<?)",
     ]);
   });
 
