@@ -145,6 +145,11 @@ export class Connection {
       : "was replaced by another file";
   }
 
+  /** Another value whenever another connection has committed: as of the write transaction that is running, or ran last. */
+  get dataVersion(): unknown {
+    return this.#versionSeen;
+  }
+
   /** Remembers that whatever is in the log by now belongs to this file, which is at its path. */
   rememberLog(): void {
     if (this.isOwned) {

@@ -14,9 +14,6 @@ export const SESSION_CLOCKS_SQL = {
       (SELECT max(created_at) FROM messages WHERE session_id = +?1) AS message,
       (SELECT max(created_at) FROM checkpoints WHERE session_id = +?1 AND likelihood(namespace = '', 0.9999)) AS root,
       (SELECT max(created_at) FROM checkpoints WHERE session_id = +?1 AND namespace <> '') AS named`,
-
-  // Another number whenever another connection has committed something.
-  dataVersion: "PRAGMA data_version",
 };
 
 /** How many sessions' times are remembered. */
@@ -33,12 +30,14 @@ const checkpoints = new ColumnReader("checkpoints");
  * another connection has written, and nothing is remembered where a host writes through the same connection.
  */
 export class SessionClocks {
+  readonly #connection: Connection;
   readonly #statements: Statements<keyof typeof SESSION_CLOCKS_SQL>;
   readonly #isShared: boolean;
   readonly #latest = new Map<string, number>();
   #dataVersion: unknown;
 
   constructor(connection: Connection) {
+    this.#connection = connection;
     this.#statements = connection.prepareAll(SESSION_CLOCKS_SQL);
     this.#isShared = !connection.isOwned;
   }
@@ -81,7 +80,7 @@ export class SessionClocks {
   }
 
   #forgetWhatOthersChanged(): void {
-    const dataVersion = this.#statements.dataVersion.get()?.data_version;
+    const { dataVersion } = this.#connection;
     if (dataVersion !== this.#dataVersion) {
       this.#latest.clear();
       this.#dataVersion = dataVersion;
