@@ -79,11 +79,16 @@ export class Connection {
    * A trap: when SQLite plans a statement that sorts, joins or takes a maximum, it looks at the value of a bare parameter
    * (`= ?1`, `LIMIT ?1`), and from then on prepares the statement anew whenever a value is bound: 4 to 20 µs a call, more
    * than most reads take. It does not look behind a plus: `= +?1`.
+   *
+   * Tables are qualified by `main.`: a host may have temporary ones of the same names, at any time.
    */
-  prepareAll<Name extends string>(texts: Readonly<Record<Name, string>>): Statements<Name> {
+  prepareAll<Name extends string>(
+    texts: Readonly<Record<Name, string>>,
+    rewritten: (sql: string) => string = (sql) => sql,
+  ): Statements<Name> {
     const statements: Partial<Statements<Name>> = {};
     for (const name in texts) {
-      statements[name] = this.#prepare(texts[name]);
+      statements[name] = this.#prepare(rewritten(texts[name]));
     }
     return statements as Statements<Name>;
   }

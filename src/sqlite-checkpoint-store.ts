@@ -105,6 +105,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   readonly #entities: EntitiesTable;
   readonly #facts: FactsTable;
   #vectorsTable: VectorsTable | undefined;
+  #temporaryVectors: VectorsTable | undefined;
   #vectorIndex: VectorIndex | undefined;
 
   /**
@@ -505,17 +506,21 @@ export class SqliteCheckpointStore implements MemoryStore {
   }
 
   #indexForSearch(): VectorIndex {
-    if (this.#connection.isInTransaction) {
-      return this.#indexThatHoldsNothing();
-    }
+    const isInTransaction = this.#connection.isInTransaction;
     if (this.#vectorIndex !== undefined) {
-      return this.#vectorIndex;
+      return isInTransaction ? this.#indexThatHoldsNothing() : this.#vectorIndex;
     }
     if (!hasVectors(this.#connection)) {
       fillTemporaryVectors(this.#connection);
+      this.#temporaryVectors ??= new VectorsTable(this.#connection, true);
+      return this.#indexThatHoldsNothing(this.#temporaryVectors);
+    }
+    if (isInTransaction) {
       return this.#indexThatHoldsNothing();
     }
-    dropTemporaryVectors(this.#connection);
+    if (this.#temporaryVectors !== undefined) {
+      dropTemporaryVectors(this.#connection); // Those of the host with the same names are left alone.
+    }
     this.#vectorIndex = new VectorIndex(this.#vectors(), {
       memoryLimit: this.#settings.vectorMemory,
       keepUnits: (units) => {
@@ -527,8 +532,8 @@ export class SqliteCheckpointStore implements MemoryStore {
   }
 
   /** What a host's open transaction shows may be rolled back: nothing of it may stay in memory, or be written. */
-  #indexThatHoldsNothing(): VectorIndex {
-    return new VectorIndex(this.#vectors(), {
+  #indexThatHoldsNothing(vectors = this.#vectors()): VectorIndex {
+    return new VectorIndex(vectors, {
       memoryLimit: 0,
       keepUnits: () => {},
       isUnsettled: () => false,

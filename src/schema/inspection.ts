@@ -6,7 +6,7 @@ import { CREATE_TABLES, MIGRATIONS_TABLE, migrate, SCHEMA_VERSION } from "./migr
 
 const SELECT_VERSION = `
   SELECT coalesce(max(version), 0) AS version
-  FROM checkpoint_sqlite_migrations`;
+  FROM main.checkpoint_sqlite_migrations`;
 
 // Triggers have names of their own.
 const SELECT_OBJECTS = `
@@ -22,7 +22,7 @@ const SELECT_COLUMNS = `
       || iif(pk, ' PRIMARY KEY' || iif(is_counted, ' AUTOINCREMENT', ''), ''),
     ', '
   )
-  FROM pragma_table_info(?1)
+  FROM pragma_table_info(?1, 'main')
   CROSS JOIN (
     SELECT sql LIKE '%AUTOINCREMENT%' AS is_counted
     FROM sqlite_schema
@@ -32,15 +32,15 @@ const SELECT_COLUMNS = `
 
 const SELECT_FOREIGN_KEYS = `
   SELECT group_concat("from" || ' REFERENCES ' || lower("table") || ' ON DELETE ' || on_delete, ', ')
-  FROM pragma_foreign_key_list(?1)`;
+  FROM pragma_foreign_key_list(?1, 'main')`;
 
 // Which rows a partial index is for is not compared: its text may be spelled otherwise, and a wrong one is not used.
 const SELECT_INDEX = `
   SELECT
     iif(list."unique", 'UNIQUE ', '') || group_concat(column.name || iif(column."desc", ' DESC', ''), ', ')
       || iif(list.partial, ' WHERE …', '')
-  FROM pragma_index_list(?1) AS list
-  JOIN pragma_index_xinfo(list.name) AS column ON column.key
+  FROM pragma_index_list(?1, 'main') AS list
+  JOIN pragma_index_xinfo(list.name, 'main') AS column ON column.key
   WHERE lower(list.name) = ?2
   GROUP BY list.name`;
 

@@ -17,20 +17,20 @@ interface Migration {
 export const MIGRATIONS_TABLE = "checkpoint_sqlite_migrations";
 
 const CREATE_MIGRATIONS_TABLE = `
-  CREATE TABLE IF NOT EXISTS checkpoint_sqlite_migrations (
+  CREATE TABLE IF NOT EXISTS main.checkpoint_sqlite_migrations (
     version INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
     applied_at INTEGER NOT NULL
   )`;
 
 const RECORD_MIGRATION = `
-  INSERT INTO checkpoint_sqlite_migrations (version, name, applied_at)
+  INSERT INTO main.checkpoint_sqlite_migrations (version, name, applied_at)
   VALUES (?1, ?2, ?3)`;
 
 /** The tables of 0.2.3. Where they are in place already, as in a file that it wrote, they are left as they are. */
 export const CREATE_TABLES: Readonly<Record<string, string>> = {
   sessions: `
-    CREATE TABLE IF NOT EXISTS sessions (
+    CREATE TABLE IF NOT EXISTS main.sessions (
       id TEXT PRIMARY KEY,
       workspace_id TEXT,
       title TEXT,
@@ -40,7 +40,7 @@ export const CREATE_TABLES: Readonly<Record<string, string>> = {
       metadata TEXT
     )`,
   messages: `
-    CREATE TABLE IF NOT EXISTS messages (
+    CREATE TABLE IF NOT EXISTS main.messages (
       id INTEGER PRIMARY KEY AUTOINCREMENT,
       session_id TEXT NOT NULL,
       role TEXT NOT NULL,
@@ -53,7 +53,7 @@ export const CREATE_TABLES: Readonly<Record<string, string>> = {
       FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
     )`,
   checkpoints: `
-    CREATE TABLE IF NOT EXISTS checkpoints (
+    CREATE TABLE IF NOT EXISTS main.checkpoints (
       id TEXT PRIMARY KEY,
       session_id TEXT NOT NULL,
       namespace TEXT NOT NULL DEFAULT '',
@@ -69,7 +69,7 @@ export const CREATE_TABLES: Readonly<Record<string, string>> = {
       FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
     )`,
   entities: `
-    CREATE TABLE IF NOT EXISTS entities (
+    CREATE TABLE IF NOT EXISTS main.entities (
       id TEXT PRIMARY KEY,
       session_id TEXT NOT NULL,
       workspace_id TEXT,
@@ -83,7 +83,7 @@ export const CREATE_TABLES: Readonly<Record<string, string>> = {
       FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
     )`,
   facts: `
-    CREATE TABLE IF NOT EXISTS facts (
+    CREATE TABLE IF NOT EXISTS main.facts (
       id TEXT PRIMARY KEY,
       workspace_id TEXT,
       content TEXT NOT NULL,
@@ -97,19 +97,20 @@ export const CREATE_TABLES: Readonly<Record<string, string>> = {
 
 /** The indexes of 0.2.3, by the table they must be on. */
 const INDEXES_OF_0_2_3 = [
-  "CREATE INDEX IF NOT EXISTS idx_sessions_workspace ON sessions (workspace_id, updated_at DESC)",
-  "CREATE INDEX IF NOT EXISTS idx_messages_session ON messages (session_id, created_at)",
-  "CREATE INDEX IF NOT EXISTS idx_checkpoints_session ON checkpoints (session_id, namespace, step)",
-  "CREATE UNIQUE INDEX IF NOT EXISTS idx_checkpoints_version ON checkpoints (session_id, namespace, version)",
-  "CREATE INDEX IF NOT EXISTS idx_entities_session ON entities (session_id)",
-  "CREATE INDEX IF NOT EXISTS idx_entities_workspace ON entities (workspace_id)",
-  "CREATE INDEX IF NOT EXISTS idx_entities_type ON entities (type)",
-  "CREATE INDEX IF NOT EXISTS idx_facts_workspace ON facts (workspace_id)",
-  "CREATE INDEX IF NOT EXISTS idx_facts_confidence ON facts (confidence)",
+  "CREATE INDEX IF NOT EXISTS main.idx_sessions_workspace ON sessions (workspace_id, updated_at DESC)",
+  "CREATE INDEX IF NOT EXISTS main.idx_messages_session ON messages (session_id, created_at)",
+  "CREATE INDEX IF NOT EXISTS main.idx_checkpoints_session ON checkpoints (session_id, namespace, step)",
+  "CREATE UNIQUE INDEX IF NOT EXISTS main.idx_checkpoints_version ON checkpoints (session_id, namespace, version)",
+  "CREATE INDEX IF NOT EXISTS main.idx_entities_session ON entities (session_id)",
+  "CREATE INDEX IF NOT EXISTS main.idx_entities_workspace ON entities (workspace_id)",
+  "CREATE INDEX IF NOT EXISTS main.idx_entities_type ON entities (type)",
+  "CREATE INDEX IF NOT EXISTS main.idx_facts_workspace ON facts (workspace_id)",
+  "CREATE INDEX IF NOT EXISTS main.idx_facts_confidence ON facts (confidence)",
 ];
 
 /** Ours: the deletion of a session without a scan of all facts. */
-const INDEX_OF_FACTS = "CREATE INDEX IF NOT EXISTS idx_facts_source_session ON facts (source_session_id)";
+const INDEX_OF_FACTS =
+  "CREATE INDEX IF NOT EXISTS main.idx_facts_source_session ON facts (source_session_id)";
 
 /**
  * Ours: a session's checkpoints newest saved first without a sort.
@@ -118,9 +119,9 @@ const INDEX_OF_FACTS = "CREATE INDEX IF NOT EXISTS idx_facts_source_session ON f
  * most are, is in one of these, not in two, and sessions, whose time moves with every message, have none of their own.
  */
 const INDEXES_NEWEST_SAVED_FIRST = [
-  "CREATE INDEX IF NOT EXISTS idx_checkpoints_saved_root ON checkpoints (session_id, created_at) WHERE namespace = ''",
-  "CREATE INDEX IF NOT EXISTS idx_checkpoints_saved_named ON checkpoints (session_id, created_at) WHERE namespace <> ''",
-  "CREATE INDEX IF NOT EXISTS idx_checkpoints_saved_namespace ON checkpoints (session_id, namespace, created_at) WHERE namespace <> ''",
+  "CREATE INDEX IF NOT EXISTS main.idx_checkpoints_saved_root ON checkpoints (session_id, created_at) WHERE namespace = ''",
+  "CREATE INDEX IF NOT EXISTS main.idx_checkpoints_saved_named ON checkpoints (session_id, created_at) WHERE namespace <> ''",
+  "CREATE INDEX IF NOT EXISTS main.idx_checkpoints_saved_namespace ON checkpoints (session_id, namespace, created_at) WHERE namespace <> ''",
 ];
 
 const MIGRATIONS: readonly Migration[] = [

@@ -20,7 +20,7 @@ const DELETIONS_KEPT = 1_000;
  * the deletions above the last one it has seen.
  */
 const CREATE_VECTORS = `
-  CREATE TABLE IF NOT EXISTS checkpoint_sqlite_vectors (
+  CREATE TABLE IF NOT EXISTS main.checkpoint_sqlite_vectors (
     revision INTEGER PRIMARY KEY AUTOINCREMENT,
     owner TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -31,14 +31,14 @@ const CREATE_VECTORS = `
   )`;
 
 const CREATE_DELETIONS = `
-  CREATE TABLE IF NOT EXISTS checkpoint_sqlite_vector_deletions (
+  CREATE TABLE IF NOT EXISTS main.checkpoint_sqlite_vector_deletions (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     revision INTEGER NOT NULL
   )`;
 
 const CREATE_INDEXES = [
-  "CREATE INDEX IF NOT EXISTS checkpoint_sqlite_vectors_session ON checkpoint_sqlite_vectors (owner, session_id, workspace_id)",
-  "CREATE INDEX IF NOT EXISTS checkpoint_sqlite_vectors_workspace ON checkpoint_sqlite_vectors (owner, workspace_id)",
+  "CREATE INDEX IF NOT EXISTS main.checkpoint_sqlite_vectors_session ON checkpoint_sqlite_vectors (owner, session_id, workspace_id)",
+  "CREATE INDEX IF NOT EXISTS main.checkpoint_sqlite_vectors_workspace ON checkpoint_sqlite_vectors (owner, workspace_id)",
 ];
 
 const LOG_DELETION: Trigger = {
@@ -55,15 +55,15 @@ const LOG_DELETION: Trigger = {
 
 const FILL = [
   `
-  INSERT INTO checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
+  INSERT INTO main.checkpoint_sqlite_vectors (owner, id, session_id, workspace_id)
   SELECT 'entity', id, session_id, workspace_id
-  FROM entities
+  FROM main.entities
   WHERE embedding IS NOT NULL
   ORDER BY rowid`,
   `
-  INSERT INTO checkpoint_sqlite_vectors (owner, id, workspace_id)
+  INSERT INTO main.checkpoint_sqlite_vectors (owner, id, workspace_id)
   SELECT 'fact', id, workspace_id
-  FROM facts
+  FROM main.facts
   WHERE embedding IS NOT NULL
   ORDER BY rowid`,
 ];
@@ -88,8 +88,9 @@ export const VECTORS: readonly string[] = [
   ...FILL,
 ];
 
+/** What stands in a trigger's body is of the trigger's own database, and cannot be qualified. */
 function createTrigger({ name, body }: Trigger): string {
-  return `CREATE TRIGGER ${name}${body}`;
+  return `CREATE TRIGGER main.${name}${body}`;
 }
 
 /** @param sessionColumn What of the owner's rows a search can be limited to, besides the workspace. */
@@ -135,6 +136,11 @@ function triggersOf(
   ];
 }
 
+/** The text of a trigger as SQLite keeps it: without the name of the database. */
+function keptText({ name, body }: Trigger): string {
+  return `CREATE TRIGGER ${name}${body}`;
+}
+
 /**
  * Rebuilding a table, as tools do to change it, drops the triggers on it without a word. A trigger that has one of our names and
  * another text would run with our writes.
@@ -144,7 +150,7 @@ export function hasWholeVectors(connection: Connection): boolean {
   return (
     found.has(VECTORS_TABLE) &&
     found.has(DELETIONS_TABLE) &&
-    TRIGGERS.every((trigger) => found.get(trigger.name) === createTrigger(trigger))
+    TRIGGERS.every((trigger) => found.get(trigger.name) === keptText(trigger))
   );
 }
 
@@ -154,7 +160,7 @@ export function hasWholeVectors(connection: Connection): boolean {
  */
 export function remakeVectors(connection: Connection): void {
   for (const { name } of TRIGGERS) {
-    connection.once(`DROP TRIGGER IF EXISTS ${name}`);
+    connection.once(`DROP TRIGGER IF EXISTS main.${name}`);
   }
   for (const statement of [
     CREATE_VECTORS,
@@ -164,7 +170,7 @@ export function remakeVectors(connection: Connection): void {
   ]) {
     connection.once(statement);
   }
-  connection.once("DELETE FROM checkpoint_sqlite_vectors");
+  connection.once("DELETE FROM main.checkpoint_sqlite_vectors");
   for (const statement of [...TRIGGERS.slice(1).map(createTrigger), ...FILL]) {
     connection.once(statement);
   }
@@ -176,15 +182,20 @@ export function remakeVectors(connection: Connection): void {
  */
 export function fillTemporaryVectors(connection: Connection): void {
   for (const create of [CREATE_VECTORS, CREATE_DELETIONS]) {
-    connection.once(create.replace("CREATE TABLE", "CREATE TEMP TABLE"));
+    connection.once(inTemporary(create));
   }
   connection.once("DELETE FROM temp.checkpoint_sqlite_vectors");
   for (const fill of FILL) {
-    connection.once(fill);
+    connection.once(inTemporary(fill));
   }
 }
 
-/** Once another process has brought the file up to date: by the same name the temporary tables would hide its own. */
+/** A statement on the temporary vectors instead of those of the file. */
+export function inTemporary(statement: string): string {
+  return statement.replaceAll("main.checkpoint_sqlite_vector", "temp.checkpoint_sqlite_vector");
+}
+
+/** Once another process has brought the file up to date. */
 export function dropTemporaryVectors(connection: Connection): void {
   for (const table of [VECTORS_TABLE, DELETIONS_TABLE]) {
     connection.once(`DROP TABLE IF EXISTS temp.${table}`);

@@ -30,31 +30,31 @@ const COLUMNS =
 export const CHECKPOINTS_SQL = {
   // No row: no such session.
   insert: `
-    INSERT INTO checkpoints (${COLUMNS})
+    INSERT INTO main.checkpoints (${COLUMNS})
     SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
-    FROM sessions
+    FROM main.sessions
     WHERE id = ?2`,
 
   nextVersion: `
     SELECT CAST(max(version) AS INTEGER) + 1 AS version
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE session_id = +?1
       AND namespace = +?2`,
 
   select: `
     SELECT ${COLUMNS}
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE id = ?1`,
 
   // Two indexes merged: one has the checkpoints of the root namespace "", the other all with a name.
   list: `
     SELECT ${COLUMNS}, rowid AS position
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE session_id = +?1
       AND likelihood(namespace = '', 0.9999)
     UNION ALL
     SELECT ${COLUMNS}, rowid AS position
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE session_id = +?1
       AND namespace <> ''
     ORDER BY created_at DESC, position DESC
@@ -62,7 +62,7 @@ export const CHECKPOINTS_SQL = {
 
   listOfRoot: `
     SELECT ${COLUMNS}
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE session_id = +?1
       AND likelihood(namespace = '', 0.9999)
     ORDER BY created_at DESC, rowid DESC
@@ -71,7 +71,7 @@ export const CHECKPOINTS_SQL = {
   // The last term is what the index is made for; SQLite does not see it in the one before.
   listOfNamespace: `
     SELECT ${COLUMNS}
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE session_id = +?1
       AND namespace = +?2
       AND namespace <> ''
@@ -81,13 +81,13 @@ export const CHECKPOINTS_SQL = {
   // The same three lists, of what was saved before a checkpoint: `?3` and `?4` are its time and position.
   listBefore: `
     SELECT ${COLUMNS}, rowid AS position
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE session_id = +?1
       AND likelihood(namespace = '', 0.9999)
       AND (created_at, rowid) < (+?3, +?4)
     UNION ALL
     SELECT ${COLUMNS}, rowid AS position
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE session_id = +?1
       AND namespace <> ''
       AND (created_at, rowid) < (+?3, +?4)
@@ -96,7 +96,7 @@ export const CHECKPOINTS_SQL = {
 
   listOfRootBefore: `
     SELECT ${COLUMNS}
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE session_id = +?1
       AND likelihood(namespace = '', 0.9999)
       AND (created_at, rowid) < (+?3, +?4)
@@ -105,7 +105,7 @@ export const CHECKPOINTS_SQL = {
 
   listOfNamespaceBefore: `
     SELECT ${COLUMNS}
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE session_id = +?1
       AND namespace = +?5
       AND namespace <> ''
@@ -115,7 +115,7 @@ export const CHECKPOINTS_SQL = {
 
   position: `
     SELECT created_at, rowid AS position
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE id = ?1
       AND session_id = ?2`,
 
@@ -128,16 +128,16 @@ export const CHECKPOINTS_SQL = {
         WHEN '' THEN 0
         ELSE EXISTS (
           SELECT 1
-          FROM checkpoints AS other
+          FROM main.checkpoints AS other
           WHERE other.session_id = +?1
             AND other.namespace < checkpoints.namespace
         )
       END AS has_others
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE rowid = coalesce(
       (
         SELECT rowid
-        FROM checkpoints
+        FROM main.checkpoints
         WHERE session_id = +?1
           AND namespace <> ''
         ORDER BY namespace DESC, created_at DESC, rowid DESC
@@ -145,7 +145,7 @@ export const CHECKPOINTS_SQL = {
       ),
       (
         SELECT rowid
-        FROM checkpoints
+        FROM main.checkpoints
         WHERE session_id = +?1
           AND likelihood(namespace = '', 0.9999)
         ORDER BY created_at DESC, rowid DESC
@@ -160,10 +160,10 @@ export const CHECKPOINTS_SQL = {
     WITH RECURSIVE
       namespaces (namespace) AS (
         SELECT min(namespace)
-        FROM checkpoints
+        FROM main.checkpoints
         WHERE session_id = +?1
         UNION ALL
-        SELECT (SELECT min(namespace) FROM checkpoints WHERE session_id = +?1 AND namespace > namespaces.namespace)
+        SELECT (SELECT min(namespace) FROM main.checkpoints WHERE session_id = +?1 AND namespace > namespaces.namespace)
         FROM namespaces
         WHERE namespace IS NOT NULL
       ),
@@ -173,7 +173,7 @@ export const CHECKPOINTS_SQL = {
           CASE
             WHEN namespace = '' THEN (
               SELECT rowid
-              FROM checkpoints AS newest
+              FROM main.checkpoints AS newest
               WHERE newest.session_id = +?1
                 AND likelihood(newest.namespace = '', 0.9999)
               ORDER BY newest.created_at DESC, newest.rowid DESC
@@ -181,7 +181,7 @@ export const CHECKPOINTS_SQL = {
             )
             ELSE (
               SELECT rowid
-              FROM checkpoints AS newest
+              FROM main.checkpoints AS newest
               WHERE newest.session_id = +?1
                 AND newest.namespace = namespaces.namespace
                 AND newest.namespace <> ''
@@ -202,7 +202,7 @@ export const CHECKPOINTS_SQL = {
           END AS node_results,
           CASE WHEN json_valid(pending_nodes) THEN pending_nodes ELSE '[]' END AS pending_nodes
         FROM positions
-        JOIN checkpoints ON checkpoints.rowid = position
+        JOIN main.checkpoints ON checkpoints.rowid = position
       ),
       nodes AS (
         SELECT namespace AS holder, node.key AS name
@@ -219,11 +219,11 @@ export const CHECKPOINTS_SQL = {
         GROUP BY name
       )
     SELECT ${COLUMNS}
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE rowid = (
       SELECT position
       FROM positions
-      JOIN checkpoints AS latest ON latest.rowid = position
+      JOIN main.checkpoints AS latest ON latest.rowid = position
       LEFT JOIN holders ON holders.name = positions.namespace
       ORDER BY
         coalesce(first_holder <> positions.namespace OR last_holder <> positions.namespace, FALSE),
@@ -233,18 +233,18 @@ export const CHECKPOINTS_SQL = {
     )`,
 
   delete: `
-    DELETE FROM checkpoints
+    DELETE FROM main.checkpoints
     WHERE id = ?1`,
 
   origin: `
     SELECT id, session_id, created_at
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE id = ?1`,
 
   copyToFork: `
-    INSERT INTO checkpoints (${COLUMNS})
+    INSERT INTO main.checkpoints (${COLUMNS})
     SELECT ?2, ?3, namespace, id, version, step, node_id, node_results, pending_nodes, cycle_state, 'fork', ?4
-    FROM checkpoints
+    FROM main.checkpoints
     WHERE id = ?1`,
 };
 

@@ -36,32 +36,32 @@ const COLUMNS =
 // The filters that no index is chosen for are left open by NULL.
 export const ENTITIES_SQL = {
   insert: `
-    INSERT INTO entities (${COLUMNS})
+    INSERT INTO main.entities (${COLUMNS})
     SELECT
       ?1, session.id, ?3, ?4, ?5, ?6, ?7,
       max(?9, coalesce(newest.created_at, 0)),
       max(?9, coalesce(newest.created_at, 0)),
       ?8
-    FROM sessions AS session
-    LEFT JOIN entities AS newest ON newest.rowid = (SELECT max(rowid) FROM entities)
+    FROM main.sessions AS session
+    LEFT JOIN main.entities AS newest ON newest.rowid = (SELECT max(rowid) FROM main.entities)
       AND newest.created_at < +?10
     WHERE session.id = +?2
     RETURNING created_at`,
 
   select: `
     SELECT ${COLUMNS}
-    FROM entities
+    FROM main.entities
     WHERE id = ?1`,
 
   list: `
     SELECT ${COLUMNS}
-    FROM entities
+    FROM main.entities
     ORDER BY rowid DESC
     LIMIT +?4`,
 
   listOfSession: `
     SELECT ${COLUMNS}
-    FROM entities
+    FROM main.entities
     WHERE session_id = +?1
       AND (?2 IS NULL OR workspace_id = +?2)
       AND (?3 IS NULL OR type = +?3)
@@ -70,7 +70,7 @@ export const ENTITIES_SQL = {
 
   listOfWorkspace: `
     SELECT ${COLUMNS}
-    FROM entities
+    FROM main.entities
     WHERE workspace_id = +?2
       AND (?3 IS NULL OR type = +?3)
     ORDER BY rowid DESC
@@ -78,14 +78,14 @@ export const ENTITIES_SQL = {
 
   listOfType: `
     SELECT ${COLUMNS}
-    FROM entities
+    FROM main.entities
     WHERE type = +?3
     ORDER BY rowid DESC
     LIMIT +?4`,
 
   // A flag before each value that can be cleared tells "set to NULL" from "keep".
   update: `
-    UPDATE entities
+    UPDATE main.entities
     SET
       name = coalesce(?2, name),
       type = coalesce(?3, type),
@@ -97,7 +97,7 @@ export const ENTITIES_SQL = {
     WHERE id = ?1`,
 
   delete: `
-    DELETE FROM entities
+    DELETE FROM main.entities
     WHERE id = ?1`,
 };
 

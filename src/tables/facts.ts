@@ -28,36 +28,36 @@ const COLUMNS = "id, workspace_id, content, confidence, source_session_id, creat
 // rows would have to be sorted.
 export const FACTS_SQL = {
   insert: `
-    INSERT INTO facts (${COLUMNS})
+    INSERT INTO main.facts (${COLUMNS})
     VALUES (
       ?1, ?2, ?3, ?4, ?5,
-      max(?6, coalesce((SELECT created_at FROM facts WHERE rowid = (SELECT max(rowid) FROM facts) AND created_at < +?8), 0)),
+      max(?6, coalesce((SELECT created_at FROM main.facts WHERE rowid = (SELECT max(rowid) FROM main.facts) AND created_at < +?8), 0)),
       ?7
     )
     RETURNING created_at`,
 
   select: `
     SELECT ${COLUMNS}
-    FROM facts
+    FROM main.facts
     WHERE id = ?1`,
 
   list: `
     SELECT ${COLUMNS}
-    FROM facts
+    FROM main.facts
     WHERE (?2 IS NULL OR +confidence >= +?2)
     ORDER BY rowid DESC
     LIMIT +?3`,
 
   listOfWorkspace: `
     SELECT ${COLUMNS}
-    FROM facts
+    FROM main.facts
     WHERE workspace_id = +?1
       AND (?2 IS NULL OR +confidence >= +?2)
     ORDER BY rowid DESC
     LIMIT +?3`,
 
   delete: `
-    DELETE FROM facts
+    DELETE FROM main.facts
     WHERE id = ?1`,
 };
 

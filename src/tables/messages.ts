@@ -24,19 +24,19 @@ const COLUMNS = "id, session_id, role, content, tool_calls, tool_results, tokens
 
 export const MESSAGES_SQL = {
   insert: `
-    INSERT INTO messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at)
+    INSERT INTO main.messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
 
   list: `
     SELECT ${COLUMNS}
-    FROM messages
+    FROM main.messages
     WHERE session_id = +?1
     ORDER BY created_at, id`,
 
   // Newest first, because the limit counts from the end of the conversation; the caller turns them round.
   page: `
     SELECT ${COLUMNS}
-    FROM messages
+    FROM main.messages
     WHERE session_id = +?1
       AND created_at < +?2
     ORDER BY created_at DESC, id DESC
@@ -45,7 +45,7 @@ export const MESSAGES_SQL = {
   // `?4` and `?5` are the time and id of the message that the page ends before.
   pageBefore: `
     SELECT ${COLUMNS}
-    FROM messages
+    FROM main.messages
     WHERE session_id = +?1
       AND created_at < +?2
       AND (created_at, id) < (+?4, +?5)
@@ -54,18 +54,18 @@ export const MESSAGES_SQL = {
 
   position: `
     SELECT created_at
-    FROM messages
+    FROM main.messages
     WHERE id = ?1
       AND session_id = ?2`,
 
   delete: `
-    DELETE FROM messages
+    DELETE FROM main.messages
     WHERE id = ?1`,
 
   copyToFork: `
-    INSERT INTO messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at)
+    INSERT INTO main.messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at)
     SELECT ?3, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at
-    FROM messages
+    FROM main.messages
     WHERE session_id = +?1
       AND created_at <= +?2
     ORDER BY created_at, id`,

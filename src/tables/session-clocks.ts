@@ -11,9 +11,9 @@ export const SESSION_CLOCKS_SQL = {
   // which may be behind. `likelihood`: see CHECKPOINTS_SQL.
   latest: `
     SELECT
-      (SELECT max(created_at) FROM messages WHERE session_id = +?1) AS message,
-      (SELECT max(created_at) FROM checkpoints WHERE session_id = +?1 AND likelihood(namespace = '', 0.9999)) AS root,
-      (SELECT max(created_at) FROM checkpoints WHERE session_id = +?1 AND namespace <> '') AS named`,
+      (SELECT max(created_at) FROM main.messages WHERE session_id = +?1) AS message,
+      (SELECT max(created_at) FROM main.checkpoints WHERE session_id = +?1 AND likelihood(namespace = '', 0.9999)) AS root,
+      (SELECT max(created_at) FROM main.checkpoints WHERE session_id = +?1 AND namespace <> '') AS named`,
 };
 
 /** How many sessions' times are remembered. */

@@ -23,36 +23,36 @@ const COLUMNS = "id, workspace_id, title, directory, created_at, updated_at, met
 
 export const SESSIONS_SQL = {
   insert: `
-    INSERT INTO sessions (id, workspace_id, title, directory, created_at, updated_at, metadata)
+    INSERT INTO main.sessions (id, workspace_id, title, directory, created_at, updated_at, metadata)
     VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)`,
 
   select: `
     SELECT ${COLUMNS}
-    FROM sessions
+    FROM main.sessions
     WHERE id = ?1`,
 
   exists: `
     SELECT 1
-    FROM sessions
+    FROM main.sessions
     WHERE id = ?1`,
 
   // Reads every row, and so may as well sort them.
   list: `
     SELECT ${COLUMNS}
-    FROM sessions
+    FROM main.sessions
     ORDER BY updated_at DESC, rowid DESC`,
 
   // Among equals oldest first, as the index of 0.2.3 has them: one of our own for the other order would have to be
   // written with every message.
   listOfWorkspace: `
     SELECT ${COLUMNS}
-    FROM sessions
+    FROM main.sessions
     WHERE workspace_id = +?1
     ORDER BY updated_at DESC, rowid`,
 
   // A flag before each value tells "set to NULL" from "keep".
   update: `
-    UPDATE sessions
+    UPDATE main.sessions
     SET
       title = CASE WHEN ?2 THEN ?3 ELSE title END,
       workspace_id = CASE WHEN ?4 THEN ?5 ELSE workspace_id END,
@@ -63,23 +63,23 @@ export const SESSIONS_SQL = {
 
   nextUpdate: `
     SELECT id, max(?2, updated_at + 1) AS updated_at
-    FROM sessions
+    FROM main.sessions
     WHERE id = ?1`,
 
   // Without RETURNING, which takes twice as long as a look before.
   touch: `
-    UPDATE sessions
+    UPDATE main.sessions
     SET updated_at = ?2
     WHERE id = ?1`,
 
   insertFork: `
-    INSERT INTO sessions (id, workspace_id, title, directory, created_at, updated_at, metadata)
+    INSERT INTO main.sessions (id, workspace_id, title, directory, created_at, updated_at, metadata)
     SELECT ?1, workspace_id, coalesce(?3, 'Fork of ' || coalesce(title, ?4)), directory, ?5, ?5, metadata
-    FROM sessions
+    FROM main.sessions
     WHERE id = ?2`,
 
   delete: `
-    DELETE FROM sessions
+    DELETE FROM main.sessions
     WHERE id = ?1`,
 };
 

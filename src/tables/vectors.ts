@@ -4,8 +4,10 @@
  * Triggers make its rows (see schema/vectors.ts): a `unit` is NULL where the embedding was written by somebody else, 0.2.3
  * among them, and has not been read since.
  */
+
 import type { Connection, PreparedStatement, Row, Statements } from "../connection.js";
 import { unitOf } from "../cosine.js";
+import { inTemporary } from "../schema/vectors.js";
 import { type Fields, finiteNumber, nonNegativeInteger, vector } from "../validation/arguments.js";
 import { embedding } from "../validation/schemas.js";
 import { ColumnReader } from "./columns.js";
@@ -17,53 +19,53 @@ export const VECTORS_SQL = {
   // NULL where there are none.
   state: `
     SELECT
-      (SELECT max(revision) FROM checkpoint_sqlite_vectors) AS newest,
-      (SELECT max(sequence) FROM checkpoint_sqlite_vector_deletions) AS last_deletion`,
+      (SELECT max(revision) FROM main.checkpoint_sqlite_vectors) AS newest,
+      (SELECT max(sequence) FROM main.checkpoint_sqlite_vector_deletions) AS last_deletion`,
 
   deletions: `
     SELECT sequence, revision
-    FROM checkpoint_sqlite_vector_deletions
+    FROM main.checkpoint_sqlite_vector_deletions
     WHERE sequence > +?1
     ORDER BY sequence`,
 
   page: `
     SELECT revision, owner, id, unit
-    FROM checkpoint_sqlite_vectors
+    FROM main.checkpoint_sqlite_vectors
     WHERE revision > +?1
     ORDER BY revision
     LIMIT +?2`,
 
   at: `
     SELECT revision, owner, id, unit
-    FROM checkpoint_sqlite_vectors
+    FROM main.checkpoint_sqlite_vectors
     WHERE revision = ?1`,
 
   // The smallest index holds every revision.
   revisions: `
     SELECT revision
-    FROM checkpoint_sqlite_vectors`,
+    FROM main.checkpoint_sqlite_vectors`,
 
   revisionsOfSession: `
     SELECT revision
-    FROM checkpoint_sqlite_vectors
+    FROM main.checkpoint_sqlite_vectors
     WHERE owner = ?1
       AND session_id = ?2
       AND (?3 IS NULL OR workspace_id = ?3)`,
 
   revisionsOfWorkspace: `
     SELECT revision
-    FROM checkpoint_sqlite_vectors
+    FROM main.checkpoint_sqlite_vectors
     WHERE owner = ?1
       AND workspace_id = ?2`,
 
   embeddingOfEntity: `
     SELECT id, embedding
-    FROM entities
+    FROM main.entities
     WHERE id = ?1`,
 
   embeddingOfFact: `
     SELECT id, embedding
-    FROM facts
+    FROM main.facts
     WHERE id = ?1`,
 
   // `insertion` tells the newer of two rows, in whichever order their embeddings were written.
@@ -72,8 +74,8 @@ export const VECTORS_SQL = {
       entities.rowid AS insertion,
       entities.id, entities.session_id, entities.workspace_id, name, type, attributes, relationships,
       created_at, updated_at, embedding
-    FROM checkpoint_sqlite_vectors AS vector
-    JOIN entities ON entities.id = vector.id
+    FROM main.checkpoint_sqlite_vectors AS vector
+    JOIN main.entities ON entities.id = vector.id
     WHERE vector.revision = +?1
       AND vector.owner = 'entity'`,
 
@@ -81,18 +83,18 @@ export const VECTORS_SQL = {
     SELECT
       facts.rowid AS insertion,
       facts.id, facts.workspace_id, content, confidence, source_session_id, created_at, embedding
-    FROM checkpoint_sqlite_vectors AS vector
-    JOIN facts ON facts.id = vector.id
+    FROM main.checkpoint_sqlite_vectors AS vector
+    JOIN main.facts ON facts.id = vector.id
     WHERE vector.revision = +?1
       AND vector.owner = 'fact'`,
 
   setUnit: `
-    UPDATE checkpoint_sqlite_vectors
+    UPDATE main.checkpoint_sqlite_vectors
     SET unit = ?2
     WHERE revision = ?1`,
 
   setUnitOf: `
-    UPDATE checkpoint_sqlite_vectors
+    UPDATE main.checkpoint_sqlite_vectors
     SET unit = ?3
     WHERE owner = ?1
       AND id = ?2`,
@@ -210,8 +212,9 @@ export class VectorsTable {
   readonly #statements: Statements<keyof typeof VECTORS_SQL>;
   readonly #snapshot: Statements<keyof typeof SNAPSHOT_SQL>;
 
-  constructor(connection: Connection) {
-    this.#statements = connection.prepareAll(VECTORS_SQL);
+  /** @param isTemporary Whether it is on the vectors that were made for a file without any, see schema/vectors.ts. */
+  constructor(connection: Connection, isTemporary = false) {
+    this.#statements = connection.prepareAll(VECTORS_SQL, isTemporary ? inTemporary : undefined);
     this.#snapshot = connection.prepareAll(SNAPSHOT_SQL);
   }
 

@@ -18,10 +18,11 @@ import {
   buildMessage,
   readTexts,
 } from "../support/builders.js";
-import { buildEntity, buildFact } from "../support/memory-builders.js";
+import { schemaOf } from "../support/catalogue.js";
+import { buildEntity, buildFact, buildFullEntity, buildFullFact } from "../support/memory-builders.js";
 import { watchOpening } from "../support/opened-database.js";
 import { outcomesOf, rejectionOf, thrownBy } from "../support/outcomes.js";
-import { rowsOf } from "../support/sql.js";
+import { rowsOf, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 
 const SETTINGS = [
@@ -388,6 +389,65 @@ test("a session is not deleted where the host has switched foreign keys off sinc
   await store.close();
 });
 
+describe("temporary tables of the host with the names of ours", () => {
+  const NAMES = [
+    "sessions",
+    "messages",
+    "checkpoints",
+    "entities",
+    "facts",
+    "checkpoint_sqlite_migrations",
+    "checkpoint_sqlite_vectors",
+    "checkpoint_sqlite_vector_deletions",
+  ];
+  const makeTemporary = () => {
+    for (const name of NAMES) rowsOf(host, `CREATE TEMP TABLE ${name} (other TEXT)`);
+  };
+  const emptyOnes = () => NAMES.flatMap((name) => rowsOf(host, `SELECT * FROM temp.${name}`));
+
+  test("hide neither rows nor writes, made before the store is opened", async () => {
+    makeTemporary();
+    const store = new SqliteCheckpointStore(host);
+    await useStore(store);
+    await useMemory(store);
+    expect(emptyOnes()).toEqual([]);
+    expect(rowsOf(host, "SELECT name FROM temp.sqlite_schema WHERE type IN ('index', 'trigger')")).toEqual(
+      [],
+    );
+    await store.close();
+    host.close(true);
+    const ofItsOwn = join(folder.path, "own.db");
+    await new SqliteCheckpointStore(ofItsOwn).close();
+    expect(withDatabase(path, schemaOf)).toEqual(withDatabase(ofItsOwn, schemaOf));
+    expect(withDatabase(path, (file) => rowsOf(file, "SELECT count(*) AS count FROM facts"))).toEqual([
+      { count: 1 },
+    ]);
+    host = openHost();
+  });
+
+  test("nor made while it is open", async () => {
+    const store = new SqliteCheckpointStore(host);
+    await useStore(store);
+    makeTemporary();
+    await useStore(store);
+    await useMemory(store);
+    expect(emptyOnes()).toEqual([]);
+    await store.close();
+  });
+
+  test("nor do triggers on a file that is opened again get lost or made twice", async () => {
+    await new SqliteCheckpointStore(host).close();
+    const before = schemaOf(host);
+    makeTemporary();
+    await new SqliteCheckpointStore(host).close();
+    rowsOf(host, "DROP TRIGGER main.checkpoint_sqlite_fact_inserted");
+    const store = new SqliteCheckpointStore(host);
+    await useMemory(store);
+    await store.close();
+    expect(schemaOf(host)).toEqual(before);
+  });
+});
+
 describe("a trigger of the host that keeps rows out in silence", () => {
   test.each([
     [
@@ -537,6 +597,24 @@ function configured(database: Database): Database {
 
 function settingsOf(database: Database): unknown[] {
   return SETTINGS.flatMap((name) => rowsOf(database, `PRAGMA ${name}`));
+}
+
+/** Every method of memory once. */
+async function useMemory(store: SqliteCheckpointStore): Promise<void> {
+  const { id } = await store.createSession("./memory");
+  const entity = await store.saveEntity(buildFullEntity(id));
+  const fact = await store.saveFact(buildFullFact(id));
+  await store.updateEntity(entity.id, { name: "renamed" });
+  expect((await store.getEntity(entity.id))?.name).toBe("renamed");
+  expect(await store.getFact(fact.id)).toEqual(fact);
+  expect(await store.listEntities({ sessionId: id })).toHaveLength(1);
+  expect(await store.listFacts()).toEqual([fact]);
+  expect((await store.searchEntitiesSemantic([0.1, -0.2, 1e-7])).map((found) => found.id)).toEqual([
+    entity.id,
+  ]);
+  expect(await store.searchFactsSemantic([0.1, -0.2, 1e-7])).toEqual([fact]);
+  await store.deleteEntity(entity.id);
+  expect(await store.searchEntitiesSemantic([0.1, -0.2, 1e-7])).toEqual([]);
 }
 
 /** Every method once. */

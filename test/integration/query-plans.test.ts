@@ -234,7 +234,9 @@ async function exportedStatements(): Promise<NamedStatement[]> {
 
 function planOf(file: string, sql: string): string[] {
   return inspect(file, (database) =>
-    rowsOf<{ detail: string }>(database, `EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) => detail),
+    rowsOf<{ detail: string }>(database, `EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) =>
+      detail.replace(/ (\w+)\.(?=\w+)/, " "),
+    ),
   );
 }
 
