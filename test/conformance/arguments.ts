@@ -167,7 +167,10 @@ const badArguments: readonly BadArgument[] = [
   checkpointField("cycleState", [
     ...notRecords,
     {},
-    ...spoil(cycleState, { backEdge: notIds, iteration: [undefined, null, Number.NaN, Infinity, "1", {}] }),
+    ...spoil(cycleState, {
+      backEdge: notIds,
+      iteration: [undefined, null, -1, 1.5, Number.NaN, Infinity, "1", {}],
+    }),
   ]),
   checkpointField("nodeResults", [undefined, null, ...notRecords]),
   checkpointField("nodeResults", [null, undefined, "text", 5, []], (value) => ({

@@ -73,6 +73,8 @@ export interface ConformanceContext<Store extends CheckpointBackend = Checkpoint
   expectAbsent(row: unknown, keys: readonly string[]): void;
   /** Rejected, with an error that has everything the contract promises of every error. */
   expectStoreError(promise: Promise<unknown>, expected: ExpectedError): Promise<CaughtError>;
+  /** Rejected as an invalid argument, whose message begins with one of these names. */
+  expectArgumentNamed(promise: Promise<unknown>, names: readonly string[]): Promise<void>;
 }
 
 export function createContext<Store extends CheckpointBackend>(
@@ -118,6 +120,12 @@ export function createContext<Store extends CheckpointBackend>(
     },
     expectStoreError: async (promise, expected) =>
       checkStoreError(options, await rejectionOf(promise), expected),
+    expectArgumentNamed: async (promise, names) => {
+      const expected = { tag: "InvalidArgumentError", startsWith: "Invalid argument: " };
+      const { message } = checkStoreError(options, await rejectionOf(promise), expected);
+      const [argument = ""] = message.slice(expected.startsWith.length).split(/[ .[]/);
+      expect({ isNamed: names.includes(argument), message }).toEqual({ isNamed: true, message });
+    },
   };
 }
 

@@ -72,6 +72,13 @@ function describeCreating({ testStore, testStoreWithClock, expect, ...context }:
     expect(await store.getSession("")).toBe(null);
   });
 
+  testStoreWithClock("times are whole milliseconds, whatever the clock returns", async (store, clock) => {
+    clock.now += 0.75;
+    const { id, createdAt } = await store.createSession("./d");
+    expect(createdAt).toBe(Math.floor(clock.now));
+    expect((await store.getSession(id))?.createdAt).toBe(createdAt);
+  });
+
   testStoreWithClock("a session's times are the clock's", async (store, clock) => {
     const session = await store.createSession("./project");
     expect([session.createdAt, session.updatedAt]).toEqual([clock.now, clock.now]);
@@ -92,6 +99,18 @@ function describeListing({ testStore, testStoreWithClock, expect, ...context }: 
     expect(await store.listSessions("ws")).toEqual([]);
     expect((await store.listSessions()).length).toBe(3);
   });
+
+  testStoreWithClock(
+    "of the same millisecond the last created comes first, with or without a workspace",
+    async (store) => {
+      const ids: string[] = [];
+      for (let n = 0; n < 3; n++)
+        ids.unshift((await store.createSession(`./${n}`, { workspaceId: "ws" })).id);
+      for (const workspace of ["ws", undefined]) {
+        expect((await store.listSessions(workspace)).map(({ id }) => id)).toEqual(ids);
+      }
+    },
+  );
 
   testStore("a null workspace lists all sessions", async (store) => {
     await store.createSession("./a", { workspaceId: "ws-1" });

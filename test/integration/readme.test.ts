@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { SqliteCheckpointStore } from "../../src/index.js";
+import { watchOpening } from "../support/opened-database.js";
+import { rowsOf } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 
 const root = resolve(import.meta.dir, "../..");
@@ -32,10 +35,10 @@ function promisedOutput(code: string): string[] {
 
 describe("the documentation's code", () => {
   let folder: TemporaryFolder;
-  beforeAll(async () => {
+  beforeEach(async () => {
     folder = await createTemporaryFolder();
   });
-  afterAll(() => folder.remove());
+  afterEach(() => folder.remove());
 
   test("has blocks to run, most of which say what they print", () => {
     expect(blocks.length).toBeGreaterThanOrEqual(4);
@@ -43,6 +46,7 @@ describe("the documentation's code", () => {
   });
 
   test.each(blocks)("runs as it stands: $title", async ({ title, code }) => {
+    await new SqliteCheckpointStore(join(folder.path, "runs.db")).close(); // The file that all blocks are about.
     const program = join(folder.path, fileNameOf(title));
     await Bun.write(
       program,
@@ -142,6 +146,10 @@ async function typeErrorsIn(modules: readonly CodeBlock[]): Promise<string> {
   }
 }
 
+function unquoted(cell = ""): string {
+  return cell.replaceAll("`", "");
+}
+
 /** Bun breaks long values into lines, the documentation does not. */
 function flattened(text: string): string {
   return text
@@ -160,12 +168,30 @@ describe("the README", () => {
     expect(named.sort()).toEqual(Object.keys(settingsOf({})).sort());
   });
 
-  test("names every error class with its code, and no other", async () => {
-    const exported = await import("../../src/errors.js");
+  test("states the default of every option", async () => {
+    const { settingsOf } = await import("../../src/options.js");
+    const { clock, ...defaults } = settingsOf({});
+    const section = /^## Options$(.*?)^## /ms.exec(readme)?.[1] ?? "";
+    const rows = section.split("\n").map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim()));
+    const stated = new Map(rows.map(([, name, , value]) => [unquoted(name), unquoted(value)]));
+    expect(typeof clock()).toBe("number");
+    expect(stated.get("clock")).toBe("Date.now");
+    for (const [name, value] of Object.entries(defaults)) {
+      expect([name, stated.get(name)]).toEqual([name, JSON.stringify(value)]);
+    }
+  });
+
+  test("names every error class with its code and whether it is retryable, and no other", async () => {
+    const { CheckpointStoreError: _, ...classes } = await import("../../src/errors.js");
     const section = /^## Errors$(.*?)^## /ms.exec(readme)?.[1] ?? "";
-    const named = [...section.matchAll(/^\| `(\w+)` +\| `(\w+)` +\|/gm)].map((match) => match[1]);
-    const classes = Object.keys(exported).filter((name) => name !== "CheckpointStoreError");
-    expect(named.sort()).toEqual(classes.sort());
+    const named = [...section.matchAll(/^\| `(\w+)` +\| `(\w+)` +\| (yes|no) +\|/gm)].map((row) =>
+      row.slice(1),
+    );
+    const expected = Object.entries(classes).map(([name, ErrorClass]) => {
+      const error: Error & { code?: unknown; retryable?: unknown } = Reflect.construct(ErrorClass, []);
+      return [name, String(error.code), error.retryable === true ? "yes" : "no"];
+    });
+    expect(named.sort()).toEqual(expected.sort());
   });
 
   test("refers only to files that are there", async () => {
@@ -174,5 +200,43 @@ describe("the README", () => {
     for (const link of links) {
       expect({ link, exists: await Bun.file(join(root, link)).exists() }).toEqual({ link, exists: true });
     }
+  });
+});
+
+describe("figures in the documentation are those of the code", () => {
+  /** Where they are stated. */
+  const texts = ["README.md", "docs/reliability.md", "docs/operating.md", "src/options.ts"].map(
+    (file) => [file, readFileSync(join(root, file), "utf8")] as const,
+  );
+  let folder: TemporaryFolder;
+  let inForce: Map<string, number>;
+
+  beforeEach(async () => {
+    folder = await createTemporaryFolder();
+    const path = join(folder.path, "store.db");
+    const { result: store, database } = watchOpening(path, () => new SqliteCheckpointStore(path));
+    const names = ["wal_autocheckpoint", "page_size", "journal_size_limit"];
+    inForce = new Map(
+      names.map((name) => [name, Number(rowsOf(database, `PRAGMA ${name}`)[0]?.[name])] as const),
+    );
+    await store.close();
+  });
+  afterEach(() => folder.remove());
+
+  function pragma(name: string): number {
+    return inForce.get(name) ?? Number.NaN;
+  }
+
+  test.each(texts)("how much of the log a WAL checkpoint copies: %s", (_, text) => {
+    const megabytes = Math.round((pragma("wal_autocheckpoint") * pragma("page_size")) / 1e6);
+    const stated = [...text.matchAll(/(?:every|up to|pages) \(?(\d+) MB/g)].map((match) => Number(match[1]));
+    expect(stated.length).toBeGreaterThan(0);
+    expect(new Set(stated)).toEqual(new Set([megabytes]));
+  });
+
+  test("after how many pages, and to what size the log is cut", () => {
+    const operating = texts.find(([file]) => file === "docs/operating.md")?.[1];
+    expect(operating).toContain(`${pragma("wal_autocheckpoint").toLocaleString("en")} pages`);
+    expect(operating).toContain(`cut to ${pragma("journal_size_limit") / 1024 ** 2} MiB`);
   });
 });

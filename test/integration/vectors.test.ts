@@ -222,6 +222,18 @@ describe("the binary form", () => {
     expect(missingUnits()).toEqual({ missing: 0 });
   });
 
+  test("goes with its row, whoever deletes it", async () => {
+    await withStore(async (store) => {
+      const { id } = await store.saveFact(fact("deleted here", [1, 0]));
+      await store.saveFact(fact("deleted by another", [0, 1]));
+      await store.deleteFact(id);
+    });
+    runOn(path, "DELETE FROM facts");
+    withDatabase(path, (database) =>
+      expect(rowsOf(database, "SELECT owner, id FROM checkpoint_sqlite_vectors")).toEqual([]),
+    );
+  });
+
   test("is not needed to search a file of 0.2.3 that is opened read-only", async () => {
     copyFileSync(PUBLISHED, path);
     await using store = new SqliteCheckpointStore(path, { readonly: true });
