@@ -275,9 +275,18 @@ function checkPath(path: string, readonly: boolean): void {
 /** SQLite's own limit on Unix is 512, of which it keeps 8 for the names of the files beside it. */
 const LONGEST_PATH = 504;
 
+/** What cannot be followed, for want of file handles or permissions, is an error of the opening that comes. */
+function absoluteTargetOf(path: string): string {
+  try {
+    return targetOf(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
 /** Before a file is made that SQLite then cannot open. */
 function checkLength(path: string): void {
-  const length = Buffer.byteLength(targetOf(path));
+  const length = Buffer.byteLength(absoluteTargetOf(path));
   if (length > LONGEST_PATH) {
     throw new StoreOpenError(
       path,

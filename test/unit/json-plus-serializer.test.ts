@@ -538,14 +538,10 @@ describe("a tag of 0.2.3 with a malformed value", () => {
     expect(corruptionIn(text).message).toContain("tagged Date");
   });
 
-  test("is corruption with a path when a bigint has more digits than the engine takes", () => {
-    const text = JSON.stringify({ n: { __type: "js:bigint", value: "9".repeat(400_000) } });
-    try {
-      expect(typeof Reflect.get(Object(serializer.deserialize(text)), "n")).toBe("bigint");
-    } catch (error) {
-      expect(error).toBeInstanceOf(CheckpointCorruptionError);
-      expect(String(error)).toContain("$.n");
-    }
+  test("is the plain object it is if a bigint has more digits than the engine takes", () => {
+    const document = { n: { __type: "js:bigint", value: "9".repeat(400_000) } };
+    const back = Reflect.get(Object(serializer.deserialize(JSON.stringify(document))), "n");
+    expect(typeof back === "bigint" || Bun.deepEquals(back, document.n)).toBe(true);
   });
 });
 

@@ -43,7 +43,7 @@ describe("what the other realm makes", () => {
     "new Uint8Array(new SharedArrayBuffer(3))",
     "new Float64Array([0.5])",
     "new DataView(new ArrayBuffer(2))",
-    "[new Number(NaN), new String('ab'), new Boolean(false), Object(5n)]",
+    "[new Number(NaN), new String('ab'), new Boolean(false)]",
     "({ plain: [1, { deep: new Date(0) }] })",
     "Object.create(null, { a: { value: 1, enumerable: true } })",
     "new (class Point { x = 1; get y() { return 2; } })()",
