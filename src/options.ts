@@ -37,8 +37,8 @@ export interface SqliteCheckpointStoreOptions {
    */
   vectorMemory?: number | undefined;
   /**
-   * Source of timestamps: milliseconds since the Unix epoch. For tests; a session's times never run backwards
-   * whatever it returns. The default follows a faked system time. Waiting never does: fake timers change nothing about
+   * Source of timestamps: milliseconds since the Unix epoch, up to the end of the year 9999. For tests; a session's times never
+   * run backwards whatever it returns. The default follows a faked system time. Waiting never does: fake timers change nothing about
    * `busyTimeout`.
    * @default Date.now
    */
@@ -68,8 +68,11 @@ export interface StoreSettings {
 /** What SQLite's own busy timeout can hold, almost 25 days. */
 const LONGEST_BUSY_TIMEOUT = 2_147_483_647;
 
-/** What a Date can hold, in milliseconds before and after the epoch. */
-const LATEST_TIME = 8_640_000_000_000_000;
+/**
+ * The end of the year 9999, in milliseconds before and after the epoch. A session goes on from the latest time in it, a millisecond
+ * per message, so the bound leaves room up to the last time that a Date can hold.
+ */
+const LATEST_TIME = 253_402_300_799_999;
 
 /** Options that say how a file is opened: a host's Database is open already, with settings of its own. */
 const FILE_OPTIONS = ["synchronous"] as const;
@@ -159,7 +162,7 @@ function clock(value: unknown): () => number {
   return () => {
     const now = read(() => Reflect.apply(value, undefined, []));
     if (typeof now !== "number" || !(Math.abs(now) <= LATEST_TIME)) {
-      throw mustBe("options.clock", "a function that returns milliseconds", now);
+      throw mustBe("options.clock", "a function that returns milliseconds, up to the year 9999", now);
     }
     return Math.trunc(now);
   };
