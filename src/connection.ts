@@ -19,12 +19,12 @@ import { devNull } from "node:os";
 import { dirname, resolve } from "node:path";
 import { retryWhileBusySync } from "./busy-retry.js";
 import { keepingMarks } from "./byte-order-marks.js";
+import { messageOf } from "./describe.js";
 import { InvalidArgumentError, StoreFileMovedError, StoreOpenError } from "./errors.js";
 import { refuseForeignLog, targetOf } from "./foreign-log.js";
 import type { StoreSettings } from "./options.js";
 import { Database, sqliteConstants } from "./runtime.js";
 import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
-import { messageOf } from "./validation/describe.js";
 
 /** A row as SQLite returns it: nothing is known of a column until a mapper has looked. */
 export type Row = Record<string, unknown>;

@@ -1,7 +1,7 @@
+import { describe } from "./describe.js";
 import { InvalidArgumentError } from "./errors.js";
 import { decode } from "./json-plus/decode.js";
 import { toText } from "./json-plus/text.js";
-import { describe } from "./validation/describe.js";
 
 /**
  * The wire format of everything structured in the file: JSON, plus tagged objects for what JSON cannot say.

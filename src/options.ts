@@ -1,7 +1,8 @@
 /** The options of a store: their units, defaults and bounds, and the check that rejects everything else by name. */
+
+import { messageOf } from "./describe.js";
 import { InvalidArgumentError } from "./errors.js";
 import { mustBe, nonNegativeInteger, oneOf, optionFields } from "./validation/arguments.js";
-import { messageOf } from "./validation/describe.js";
 
 /** How a store opens its file and behaves. All are optional; unknown names are rejected. */
 export interface SqliteCheckpointStoreOptions {

@@ -10,6 +10,7 @@
 
 import { Calls } from "./calls.js";
 import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
+import { isInstance } from "./describe.js";
 import {
   CheckpointNotFoundError,
   EntityNotFoundError,
@@ -72,7 +73,6 @@ import {
   optionFields,
   text,
 } from "./validation/arguments.js";
-import { isInstance } from "./validation/describe.js";
 import { type MissingUnit, UnsettledError, VectorIndex } from "./vectors/vector-index.js";
 
 /**

@@ -4,6 +4,8 @@
  * SQLite's errors carry `errno`, the extended result code, whose low byte is the primary one. Bun's own
  * (`Database has closed`, …) carry none.
  */
+
+import { isInstance, messageOf } from "./describe.js";
 import {
   CheckpointCorruptionError,
   CheckpointStoreError,
@@ -13,7 +15,6 @@ import {
   StoreBusyError,
   StoreReadonlyError,
 } from "./errors.js";
-import { isInstance, messageOf } from "./validation/describe.js";
 
 /** Primary result codes, and the two extended ones that are told apart. https://sqlite.org/rescode.html */
 export const SQLITE = {

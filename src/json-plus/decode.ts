@@ -4,8 +4,9 @@
  * Only texts that can hold a tag are walked, and they are changed in place: the tree belongs to nobody else yet.
  * Nothing is ever constructed by a name out of the data: the constructors are listed here.
  */
+
+import { messageOf } from "../describe.js";
 import { CheckpointCorruptionError } from "../errors.js";
-import { messageOf } from "../validation/describe.js";
 import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY } from "./tags.js";
 
 export function decode(text: string): unknown {

@@ -2,10 +2,10 @@
  * Reads the columns of one table's rows, and says where in the file a value is not what a store writes there.
  */
 import type { Row } from "../connection.js";
+import { describe, messageOf } from "../describe.js";
 import { CheckpointCorruptionError, StorageError } from "../errors.js";
 import { decode } from "../json-plus/decode.js";
 import { EncodedValue } from "../json-plus/text.js";
-import { describe, messageOf } from "../validation/describe.js";
 import type { Schema } from "../validation/schema.js";
 
 export class ColumnReader {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { describe as describeValue } from "../../src/describe.js";
 import { CheckpointStoreError, InvalidArgumentError, SerializationError } from "../../src/errors.js";
 import {
   limit,
@@ -14,7 +15,6 @@ import {
   structured,
   text,
 } from "../../src/validation/arguments.js";
-import { describe as describeValue } from "../../src/validation/describe.js";
 import {
   cycleState,
   nodeResults,
