@@ -8,28 +8,25 @@
 // For users whose own `lib` has no Symbol.asyncDispose.
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { Calls } from "./calls.js";
-import { type Connection, IN_MEMORY, openFile, type Row, useHostDatabase } from "./connection.js";
-import { isInstance } from "./describe.js";
+import { type Connection, IN_MEMORY, type Row } from "./database/connection.js";
+import { openFile, useHostDatabase } from "./database/opening.js";
+import { toStoreError } from "./database/sqlite-errors.js";
 import {
   CheckpointNotFoundError,
   EntityNotFoundError,
   SessionNotFoundError,
   StorageError,
 } from "./errors.js";
-import { newRowId, newSessionId } from "./ids.js";
-import {
-  type HostDatabase,
-  type SqliteCheckpointStoreOptions,
-  type StoreSettings,
-  settingsOf,
-} from "./options.js";
-import { Database } from "./runtime.js";
+import type { HostDatabase, SqliteCheckpointStoreOptions, StoreSettings } from "./options.js";
+import { ignoredByTrigger } from "./rows/column-reader.js";
+import { SessionClocks } from "./rows/session-clocks.js";
+import { Database } from "./runtime/bun.js";
+import { Calls } from "./scheduler/scheduler.js";
 import { bootstrapSchema } from "./schema/bootstrap.js";
 import { dropTemporaryVectors, fillTemporaryVectors, hasVectors } from "./schema/vectors.js";
-import { toStoreError } from "./sqlite-errors.js";
+import { type MissingUnit, UnsettledError, VectorIndex } from "./search/vector-index.js";
+import { type VectorQuery, VectorsTable } from "./search/vectors-table.js";
 import { CheckpointsTable, encodeCheckpoint, encodeCheckpointPage } from "./tables/checkpoints.js";
-import { ignoredByTrigger } from "./tables/columns.js";
 import {
   EntitiesTable,
   encodeEntity,
@@ -40,9 +37,7 @@ import {
 } from "./tables/entities.js";
 import { encodeFact, encodeFactFilter, encodeFactSearch, FactsTable, toFact } from "./tables/facts.js";
 import { encodeMessage, encodeMessagePage, MessagesTable } from "./tables/messages.js";
-import { SessionClocks } from "./tables/session-clocks.js";
 import { encodeSession, encodeSessionUpdates, SessionsTable } from "./tables/sessions.js";
-import { type VectorQuery, VectorsTable } from "./tables/vectors.js";
 import type {
   Checkpoint,
   CheckpointPage,
@@ -73,7 +68,9 @@ import {
   optionFields,
   text,
 } from "./validation/arguments.js";
-import { type MissingUnit, UnsettledError, VectorIndex } from "./vectors/vector-index.js";
+import { settingsOf } from "./validation/options.js";
+import { isInstance } from "./values/describe.js";
+import { newRowId, newSessionId } from "./values/ids.js";
 
 /**
  * Keeps the sessions, messages and checkpoints of agent runs, and agents' memory, in one SQLite file.

@@ -5,8 +5,8 @@
  * Nothing is ever constructed by a name out of the data: the constructors are listed here.
  */
 
-import { messageOf } from "../describe.js";
 import { CheckpointCorruptionError } from "../errors.js";
+import { messageOf } from "../values/describe.js";
 import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY } from "./tags.js";
 
 export function decode(text: string): unknown {

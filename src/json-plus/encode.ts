@@ -7,8 +7,8 @@
  * Limits: {@link MAX_DEPTH} levels, {@link MAX_CONTAINERS} objects and arrays.
  */
 import { types } from "node:util";
-import { isInstance, messageOf } from "../describe.js";
 import { SerializationError } from "../errors.js";
+import { isInstance, messageOf } from "../values/describe.js";
 import { isAggregateError, isArrayBuffer, isError, isMap, isRegExp, isSet, viewNameOf } from "./built-ins.js";
 import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY, tagged } from "./tags.js";
 

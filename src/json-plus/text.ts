@@ -1,7 +1,7 @@
 /** Values to text, and to what a read of it returns: plain ones by `JSON.stringify` alone, all others by way of the encoder. */
 
-import { messageOf } from "../describe.js";
 import { CheckpointCorruptionError, SerializationError } from "../errors.js";
+import { messageOf } from "../values/describe.js";
 import { decode } from "./decode.js";
 import { encode } from "./encode.js";
 import { NOT_PLAIN, plain, plainCopy } from "./plain.js";

@@ -1,8 +1,8 @@
 /** The schema bootstrap: leaves the schema in place, or refuses the file and changes nothing. */
-import type { Connection } from "../connection.js";
+import type { Connection } from "../database/connection.js";
+import { codeOf, SQLITE } from "../database/sqlite-errors.js";
 import { HostTransactionError, StoreOpenError } from "../errors.js";
 import type { StoreSettings } from "../options.js";
-import { codeOf, SQLITE } from "../sqlite-errors.js";
 import { inspect, refuseIncomplete } from "./inspection.js";
 import { migrate, SCHEMA_VERSION } from "./migrations.js";
 import { hasWholeVectors, remakeVectors } from "./vectors.js";

@@ -1,7 +1,7 @@
 /** A look at everything in a file that bears one of our names, before anything is changed. */
-import { Connection, IN_MEMORY, type Row } from "../connection.js";
+import { Connection, IN_MEMORY, type Row } from "../database/connection.js";
 import { StoreOpenError } from "../errors.js";
-import { Database } from "../runtime.js";
+import { Database } from "../runtime/bun.js";
 import { CREATE_TABLES, MIGRATIONS_TABLE, migrate, SCHEMA_VERSION } from "./migrations.js";
 
 const SELECT_VERSION = `

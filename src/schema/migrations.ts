@@ -5,7 +5,7 @@
  * other's file. What is ours beside them (indexes, triggers, tables) does not hinder 0.2.3. The version is kept in a
  * table of its own, because a host application may use `user_version` of the same file.
  */
-import type { Connection } from "../connection.js";
+import type { Connection } from "../database/connection.js";
 import { VECTORS } from "./vectors.js";
 
 interface Migration {

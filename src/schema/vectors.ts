@@ -1,5 +1,5 @@
 /** The tables and triggers of the vectors beside the embeddings: how they are made, found and made again. */
-import type { Connection } from "../connection.js";
+import type { Connection } from "../database/connection.js";
 
 const VECTORS_TABLE = "checkpoint_sqlite_vectors";
 const DELETIONS_TABLE = "checkpoint_sqlite_vector_deletions";

@@ -1,8 +1,9 @@
 /** The table `checkpoints`: its statements, what they take, and the mapper from row to {@link Checkpoint}. */
-import type { Connection, Row, Statements } from "../connection.js";
+import type { Connection, Row, Statements } from "../database/connection.js";
+import { extendedCodeOf, SQLITE } from "../database/sqlite-errors.js";
 import { CheckpointVersionConflictError, InvalidArgumentError } from "../errors.js";
 import type { EncodedValue } from "../json-plus/text.js";
-import { extendedCodeOf, SQLITE } from "../sqlite-errors.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "../rows/column-reader.js";
 import type { Checkpoint, CheckpointSource } from "../types.js";
 import {
   limit,
@@ -18,7 +19,6 @@ import {
 } from "../validation/arguments.js";
 import { cycleState, nodeResults, pendingNodes } from "../validation/schemas.js";
 import { storedCycleState, storedNodeResults, withNumericIteration } from "../validation/stored-schemas.js";
-import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
 
 const COLUMNS =
   "id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at";

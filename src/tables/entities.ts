@@ -1,6 +1,14 @@
 /** The table `entities`: its statements, what they take, and the mapper from row to {@link Entity}. */
-import type { Connection, Row, Statements } from "../connection.js";
+import type { Connection, Row, Statements } from "../database/connection.js";
 import type { EncodedValue } from "../json-plus/text.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "../rows/column-reader.js";
+import {
+  type EncodedEmbedding,
+  encodeEmbedding,
+  encodeVectorQuery,
+  SEARCH_OPTIONS,
+  type VectorQuery,
+} from "../search/vectors-table.js";
 import type { Entity } from "../types.js";
 import {
   type Clearable,
@@ -19,14 +27,6 @@ import {
 } from "../validation/arguments.js";
 import { embedding, record, relationships } from "../validation/schemas.js";
 import { storedObject } from "../validation/stored-schemas.js";
-import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
-import {
-  type EncodedEmbedding,
-  encodeEmbedding,
-  encodeVectorQuery,
-  SEARCH_OPTIONS,
-  type VectorQuery,
-} from "./vectors.js";
 
 const COLUMNS =
   "id, session_id, workspace_id, name, type, attributes, relationships, created_at, updated_at, embedding";

@@ -1,5 +1,13 @@
 /** The table `facts`: its statements, what they take, and the mapper from row to {@link Fact}. */
-import type { Connection, Row, Statements } from "../connection.js";
+import type { Connection, Row, Statements } from "../database/connection.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "../rows/column-reader.js";
+import {
+  type EncodedEmbedding,
+  encodeEmbedding,
+  encodeVectorQuery,
+  SEARCH_OPTIONS,
+  type VectorQuery,
+} from "../search/vectors-table.js";
 import type { Fact } from "../types.js";
 import {
   fraction,
@@ -12,15 +20,7 @@ import {
   requiredFields,
 } from "../validation/arguments.js";
 import { embedding } from "../validation/schemas.js";
-import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
 import { LARGEST_CLOCK_ERROR } from "./entities.js";
-import {
-  type EncodedEmbedding,
-  encodeEmbedding,
-  encodeVectorQuery,
-  SEARCH_OPTIONS,
-  type VectorQuery,
-} from "./vectors.js";
 
 const COLUMNS = "id, workspace_id, content, confidence, source_session_id, created_at, embedding";
 

@@ -1,8 +1,9 @@
 /** The table `messages`: its statements, what they take, and the mapper from row to {@link StoredMessage}. */
-import type { Connection, Row, Statements } from "../connection.js";
+import type { Connection, Row, Statements } from "../database/connection.js";
+import { codeOf, SQLITE } from "../database/sqlite-errors.js";
 import { CheckpointCorruptionError } from "../errors.js";
 import type { EncodedValue } from "../json-plus/text.js";
-import { codeOf, SQLITE } from "../sqlite-errors.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "../rows/column-reader.js";
 import type { MessageRole, StoredMessage } from "../types.js";
 import {
   limit,
@@ -18,7 +19,6 @@ import {
 } from "../validation/arguments.js";
 import { toolCalls, toolResults } from "../validation/schemas.js";
 import { storedToolCalls } from "../validation/stored-schemas.js";
-import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
 
 const COLUMNS = "id, session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at";
 

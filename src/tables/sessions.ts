@@ -1,7 +1,8 @@
 /** The table `sessions`: its statements, what they take, and the mapper from row to {@link Session}. */
 
-import type { Connection, Row, Statements } from "../connection.js";
+import type { Connection, Row, Statements } from "../database/connection.js";
 import type { EncodedValue } from "../json-plus/text.js";
+import { ColumnReader, ignoredByTrigger, setIfPresent } from "../rows/column-reader.js";
 import type { Session } from "../types.js";
 import {
   type Clearable,
@@ -17,7 +18,6 @@ import {
 } from "../validation/arguments.js";
 import { record } from "../validation/schemas.js";
 import { storedObject } from "../validation/stored-schemas.js";
-import { ColumnReader, ignoredByTrigger, setIfPresent } from "./columns.js";
 
 const COLUMNS = "id, workspace_id, title, directory, created_at, updated_at, metadata";
 

@@ -5,9 +5,9 @@
  * `undefined` are the same for every optional argument.
  */
 
-import { describe, isInstance, messageOf } from "../describe.js";
 import { InvalidArgumentError, SerializationError } from "../errors.js";
 import { type EncodedValue, toEncodedPlainValue, toEncodedValue } from "../json-plus/text.js";
+import { describe, isInstance, messageOf } from "../values/describe.js";
 import { isRecord, type Schema } from "./schema.js";
 import { embedding } from "./schemas.js";
 

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { refuseForeignLog } from "../../src/foreign-log.js";
+import { refuseForeignLog } from "../../src/database/foreign-log.js";
 import { SqliteCheckpointStore, StoreOpenError } from "../../src/index.js";
 import { Wal } from "../faults/crash/wal.js";
 import { buildMessage } from "../support/builders.js";
@@ -224,7 +224,7 @@ describe("never refused is", () => {
     const store = new SqliteCheckpointStore(host);
     const { id } = await store.createSession("./busy");
     const script = `
-      const { refuseForeignLog } = await import(${JSON.stringify(join(import.meta.dir, "../../src/foreign-log.ts"))});
+      const { refuseForeignLog } = await import(${JSON.stringify(join(import.meta.dir, "../../src/database/foreign-log.ts"))});
       for (let look = 0; look < 1_000; look++) refuseForeignLog(${JSON.stringify(path)});`;
     const looker = Bun.spawn([process.execPath, "-e", script], { stderr: "pipe" });
     while (looker.exitCode === null) {

@@ -10,7 +10,7 @@ import {
   SqliteCheckpointStore,
   VectorDimensionError,
 } from "../../src/index.js";
-import { VectorGroup } from "../../src/vectors/vector-group.js";
+import { VectorGroup } from "../../src/search/vector-group.js";
 import { Child } from "../support/children.js";
 import { buildEntity, buildFact } from "../support/memory-builders.js";
 import { naiveCosine, naiveSearch } from "../support/naive-search.js";

@@ -9,7 +9,8 @@ import { watchOpening } from "../support/opened-database.js";
 import { rowsOf, runOn, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 
-const SOURCES = join(import.meta.dir, "..", "..", "src", "tables");
+const SOURCES = join(import.meta.dir, "..", "..", "src");
+const ROOMS_WITH_STATEMENTS = ["rows", "search", "tables"];
 
 /** The reads that have to stay fast however much is in the file: which index terms their search must use, at least. */
 const SEARCHES: Readonly<Record<string, string>> = {
@@ -107,7 +108,7 @@ test("every statement that is looked at here is one that a store prepares", asyn
   for (const { name, sql } of statements) expect(prepared, name).toContain(sql);
 });
 
-// What SQLite does cannot be seen through bun:sqlite, only timed: see prepareAll in src/connection.ts.
+// What SQLite does cannot be seen through bun:sqlite, only timed: see prepareAll in src/database/connection.ts.
 test("no statement that sorts, joins or takes a maximum shows SQLite a bare parameter", () => {
   const isPlannedByValue = /ORDER BY|JOIN|(?:max|min)\((?:\w+\.)?\w+\)/;
   const bareParameter = /(?:[=<>]|LIMIT|IN \()\s*\?/;
@@ -218,11 +219,14 @@ interface NamedStatement {
   readonly sql: string;
 }
 
-/** Every statement of every object named …_SQL that a file of src/tables exports. */
+/** Every statement of every object named …_SQL that a file of those rooms exports. */
 async function exportedStatements(): Promise<NamedStatement[]> {
   const found: NamedStatement[] = [];
-  for (const file of readdirSync(SOURCES).toSorted()) {
-    const module: unknown = await import(join(SOURCES, file));
+  const files = ROOMS_WITH_STATEMENTS.flatMap((room) =>
+    readdirSync(join(SOURCES, room)).map((file) => join(SOURCES, room, file)),
+  );
+  for (const file of files.toSorted()) {
+    const module: unknown = await import(file);
     for (const [group, texts] of Object.entries(module ?? {})) {
       if (!group.endsWith("_SQL")) continue;
       for (const [name, sql] of Object.entries(texts ?? {}))

@@ -162,14 +162,14 @@ describe("the README", () => {
   const readme = readFileSync(join(root, "README.md"), "utf8");
 
   test("names every option, and no other", async () => {
-    const { settingsOf } = await import("../../src/options.js");
+    const { settingsOf } = await import("../../src/validation/options.js");
     const section = /^## Options$(.*?)^## /ms.exec(readme)?.[1] ?? "";
     const named = [...section.matchAll(/^\| `(\w+)` +\|/gm)].map((match) => match[1]);
     expect(named.sort()).toEqual(Object.keys(settingsOf({})).sort());
   });
 
   test("states the default of every option", async () => {
-    const { settingsOf } = await import("../../src/options.js");
+    const { settingsOf } = await import("../../src/validation/options.js");
     const { clock, ...defaults } = settingsOf({});
     const section = /^## Options$(.*?)^## /ms.exec(readme)?.[1] ?? "";
     const rows = section.split("\n").map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim()));

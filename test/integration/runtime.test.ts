@@ -1,16 +1,16 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { LOWEST_BUN_VERSION } from "../../src/runtime.js";
+import { LOWEST_BUN_VERSION } from "../../src/runtime/bun.js";
 
 const root = resolve(import.meta.dir, "../..");
 const { versions } = process;
 const descriptor = Object.getOwnPropertyDescriptor(process, "versions");
 
-/** Loads src/runtime.ts once more, as if on that version of Bun; `undefined`: on a runtime that is not Bun. */
+/** Loads src/runtime/bun.ts once more, as if on that version of Bun; `undefined`: on a runtime that is not Bun. */
 async function loadOn(version: string | undefined): Promise<unknown> {
   Object.defineProperty(process, "versions", { ...descriptor, value: { ...versions, bun: version } });
-  return import(`${join(root, "src/runtime.ts")}?on=${version}`);
+  return import(`${join(root, "src/runtime/bun.ts")}?on=${version}`);
 }
 
 describe("the runtime", () => {

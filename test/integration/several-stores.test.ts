@@ -6,7 +6,7 @@ import {
   SessionNotFoundError,
   SqliteCheckpointStore,
 } from "../../src/index.js";
-import { SESSION_CLOCKS_SQL } from "../../src/tables/session-clocks.js";
+import { SESSION_CLOCKS_SQL } from "../../src/rows/session-clocks.js";
 import { buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import { runTogether } from "../support/children.js";
 import { statementOf, watchOpening } from "../support/opened-database.js";

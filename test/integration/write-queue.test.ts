@@ -9,9 +9,9 @@ import {
   StoreBusyError,
   StoreClosedError,
 } from "../../src/index.js";
+import { TRANSACTION_SQL } from "../../src/scheduler/write-queue.js";
 import { MESSAGES_SQL } from "../../src/tables/messages.js";
 import { SESSIONS_SQL } from "../../src/tables/sessions.js";
-import { TRANSACTION_SQL } from "../../src/write-queue.js";
 import { buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import { countCommits } from "../support/commits.js";
 import { statementOf, watchOpening } from "../support/opened-database.js";

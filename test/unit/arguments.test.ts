@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { describe as describeValue } from "../../src/describe.js";
 import { CheckpointStoreError, InvalidArgumentError, SerializationError } from "../../src/errors.js";
 import {
   limit,
@@ -23,6 +22,7 @@ import {
   toolCalls,
   toolResults,
 } from "../../src/validation/schemas.js";
+import { describe as describeValue } from "../../src/values/describe.js";
 
 /** In the wire format. */
 function textOf(argument: string, value: unknown, schema: Parameters<typeof structured>[2]): string {

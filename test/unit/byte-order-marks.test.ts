@@ -1,7 +1,7 @@
 import { Database, type SQLQueryBindings } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { bindingSpareMarks } from "../../src/byte-order-marks.js";
-import type { PreparedStatement, Row } from "../../src/connection.js";
+import { bindingSpareMarks } from "../../src/database/byte-order-marks.js";
+import type { PreparedStatement, Row } from "../../src/database/connection.js";
 
 /** Bun before 1.4.4 loses one mark of each of these, later ones none. */
 const isOneMarkDropped = Bun.semver.order(Bun.version, "1.4.4") < 0;

@@ -3,9 +3,9 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { CheckpointCorruptionError } from "../../src/errors.js";
 import { encode } from "../../src/json-plus/encode.js";
+import { JsonPlusSerializer } from "../../src/json-plus/json-plus-serializer.js";
 import { NOT_PLAIN, plain, plainCopy } from "../../src/json-plus/plain.js";
 import { toEncodedValue } from "../../src/json-plus/text.js";
-import { JsonPlusSerializer } from "../../src/json-plus-serializer.js";
 import { deepEqual } from "../support/deep-equal.js";
 import { inOtherRealm } from "../support/other-realm.js";
 

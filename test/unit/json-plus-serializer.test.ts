@@ -4,7 +4,7 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointCorruptionError, SerializationError } from "../../src/errors.js";
 import { encode } from "../../src/json-plus/encode.js";
-import { JsonPlusSerializer } from "../../src/json-plus-serializer.js";
+import { JsonPlusSerializer } from "../../src/json-plus/json-plus-serializer.js";
 import { deepEqual } from "../support/deep-equal.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 

@@ -1,6 +1,6 @@
 /** Which error of this package each of SQLite's result codes becomes: also the extended ones, whose low byte says the same. */
 import { describe, expect, test } from "bun:test";
-import { isBusy, toStoreError } from "../../src/sqlite-errors.js";
+import { isBusy, toStoreError } from "../../src/database/sqlite-errors.js";
 
 const codes: readonly [string, number, string][] = [
   ["SQLITE_BUSY", 5, "StoreBusyError"],

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { VectorGroup } from "../../src/vectors/vector-group.js";
+import { VectorGroup } from "../../src/search/vector-group.js";
 
 test("the place of a vector that was deleted is used again", () => {
   const group = new VectorGroup("fact", 2);

@@ -2,12 +2,12 @@
  * The gate that every call passes: writes go to the write queue, reads wait for the writes called before them, and
  * nothing passes once the store is closed.
  */
-import { retryWhileBusy } from "./busy-retry.js";
-import type { Connection } from "./connection.js";
-import { StoreClosedError, StoreReadonlyError } from "./errors.js";
-import { overdueTurn } from "./event-loop.js";
-import type { StoreSettings } from "./options.js";
-import { isBusy, toStoreError } from "./sqlite-errors.js";
+import { retryWhileBusy } from "../database/busy-retry.js";
+import type { Connection } from "../database/connection.js";
+import { isBusy, toStoreError } from "../database/sqlite-errors.js";
+import { StoreClosedError, StoreReadonlyError } from "../errors.js";
+import type { StoreSettings } from "../options.js";
+import { overdueTurn } from "../runtime/event-loop.js";
 import { WriteQueue } from "./write-queue.js";
 
 export class Calls {

@@ -25,7 +25,7 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { StoreOpenError } from "./errors.js";
+import { StoreOpenError } from "../errors.js";
 import {
   DATABASE_HEADER,
   type DatabaseHeader,

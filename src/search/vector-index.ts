@@ -9,14 +9,14 @@
  * what passes a filter, do not. A search whose candidates change during every pause ends with an attempt that makes none.
  * Vectors beyond the memory limit are read from the file at every search.
  */
-import type { Row } from "../connection.js";
-import { cosine, dotAt, unitOf } from "../cosine.js";
+import type { Row } from "../database/connection.js";
 import { VectorDimensionError } from "../errors.js";
-import { nextTurn } from "../event-loop.js";
-import type { VectorOwner, VectorQuery, VectorRow, VectorSubject, VectorsTable } from "../tables/vectors.js";
+import { nextTurn } from "../runtime/event-loop.js";
+import { cosine, dotAt, unitOf } from "./cosine.js";
 import { FilteredVectors } from "./filtered-vectors.js";
 import { Ranking } from "./ranking.js";
 import { VectorGroup } from "./vector-group.js";
+import type { VectorOwner, VectorQuery, VectorRow, VectorSubject, VectorsTable } from "./vectors-table.js";
 
 /** Rows between two turns of the event loop: a few milliseconds, also where the JSON of each has to be parsed. */
 const PAGE = 200;

@@ -1,7 +1,7 @@
-import { describe } from "./describe.js";
-import { InvalidArgumentError } from "./errors.js";
-import { decode } from "./json-plus/decode.js";
-import { toText } from "./json-plus/text.js";
+import { InvalidArgumentError } from "../errors.js";
+import { describe } from "../values/describe.js";
+import { decode } from "./decode.js";
+import { toText } from "./text.js";
 
 /**
  * The wire format of everything structured in the file: JSON, plus tagged objects for what JSON cannot say.

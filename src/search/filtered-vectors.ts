@@ -1,5 +1,5 @@
-import type { VectorFilter, VectorsTable } from "../tables/vectors.js";
 import type { VectorGroup } from "./vector-group.js";
+import type { VectorFilter, VectorsTable } from "./vectors-table.js";
 
 /** The vectors that pass a filter. */
 export interface FilteredList {

@@ -1,7 +1,7 @@
 /** Unit vectors of one owner with equally many dimensions, held in memory side by side. */
 
-import { dotAt } from "../cosine.js";
-import type { VectorOwner } from "../tables/vectors.js";
+import { dotAt } from "./cosine.js";
+import type { VectorOwner } from "./vectors-table.js";
 
 const VECTORS_PER_BLOCK = 256;
 

@@ -7,11 +7,11 @@
  * Limits: a transaction runs synchronously from BEGIN to COMMIT and blocks the event loop for as long as it takes. Waiting for
  * another connection's lock blocks it only while SQLite itself waits, for some milliseconds per attempt.
  */
-import { delayBeforeRetry } from "./busy-retry.js";
-import type { Connection, Statements } from "./connection.js";
-import { HostTransactionError, OutcomeUnknownError, StoreBusyError } from "./errors.js";
-import { elapsed, nextTurn } from "./event-loop.js";
-import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
+import { delayBeforeRetry } from "../database/busy-retry.js";
+import type { Connection, Statements } from "../database/connection.js";
+import { codeOf, isBusy, SQLITE, toStoreError } from "../database/sqlite-errors.js";
+import { HostTransactionError, OutcomeUnknownError, StoreBusyError } from "../errors.js";
+import { elapsed, nextTurn } from "../runtime/event-loop.js";
 
 /** IMMEDIATE takes the write lock first: a transaction that reads before it writes can fail with no way to wait. */
 export const TRANSACTION_SQL = {

@@ -3,8 +3,8 @@
  * whatever the machine's clock does. A message gets a time of its own, above all before it, so that paging by time loses
  * none, and none is at or below the time of a checkpoint that was saved before it.
  */
-import type { Connection, Statements } from "../connection.js";
-import { ColumnReader } from "./columns.js";
+import type { Connection, Statements } from "../database/connection.js";
+import { ColumnReader } from "./column-reader.js";
 
 export const SESSION_CLOCKS_SQL = {
   // `sessions.updated_at` does not tell it: saving a checkpoint does not move it, and 0.2.3 sets it to the machine's time,

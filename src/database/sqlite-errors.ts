@@ -5,7 +5,6 @@
  * (`Database has closed`, …) carry none.
  */
 
-import { isInstance, messageOf } from "./describe.js";
 import {
   CheckpointCorruptionError,
   CheckpointStoreError,
@@ -14,7 +13,8 @@ import {
   StorageError,
   StoreBusyError,
   StoreReadonlyError,
-} from "./errors.js";
+} from "../errors.js";
+import { isInstance, messageOf } from "../values/describe.js";
 
 /** Primary result codes, and the two extended ones that are told apart. https://sqlite.org/rescode.html */
 export const SQLITE = {

@@ -1,4 +1,4 @@
-import { LARGEST_ERROR } from "../cosine.js";
+import { LARGEST_ERROR } from "./cosine.js";
 
 /** A vector that may be among the results, by its similarity in float32. */
 export interface Candidate {

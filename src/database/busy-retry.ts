@@ -4,7 +4,7 @@
  * The delays are random, so that several waiting processes do not come back at the same moment. Measured with four
  * processes writing as fast as they can: no delay between attempts starves some of them, a long one wastes the lock.
  */
-import { elapsed, sleep, sleepSync } from "./event-loop.js";
+import { elapsed, sleep, sleepSync } from "../runtime/event-loop.js";
 import { isBusy, toStoreError } from "./sqlite-errors.js";
 
 const SHORTEST_DELAY = 1;

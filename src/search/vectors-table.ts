@@ -5,12 +5,12 @@
  * among them, and has not been read since.
  */
 
-import type { Connection, PreparedStatement, Row, Statements } from "../connection.js";
-import { unitOf } from "../cosine.js";
+import type { Connection, PreparedStatement, Row, Statements } from "../database/connection.js";
+import { ColumnReader } from "../rows/column-reader.js";
 import { inTemporary } from "../schema/vectors.js";
 import { type Fields, finiteNumber, nonNegativeInteger, vector } from "../validation/arguments.js";
 import { embedding } from "../validation/schemas.js";
-import { ColumnReader } from "./columns.js";
+import { unitOf } from "./cosine.js";
 
 /** Whose embedding a vector is. */
 export type VectorOwner = "entity" | "fact";

@@ -1,12 +1,12 @@
 /**
  * Reads the columns of one table's rows, and says where in the file a value is not what a store writes there.
  */
-import type { Row } from "../connection.js";
-import { describe, messageOf } from "../describe.js";
+import type { Row } from "../database/connection.js";
 import { CheckpointCorruptionError, StorageError } from "../errors.js";
 import { decode } from "../json-plus/decode.js";
 import { EncodedValue } from "../json-plus/text.js";
 import type { Schema } from "../validation/schema.js";
+import { describe, messageOf } from "../values/describe.js";
 
 export class ColumnReader {
   constructor(readonly table: string) {}

@@ -1,0 +1,166 @@
+/** What is checked and done with a file before SQLite opens it: its path, its status, its creation. */
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { devNull } from "node:os";
+import { dirname, resolve } from "node:path";
+import { InvalidArgumentError, StoreOpenError } from "../errors.js";
+import { messageOf } from "../values/describe.js";
+import { IN_MEMORY } from "./connection.js";
+import { refuseForeignLog, targetOf } from "./foreign-log.js";
+
+export function checkPath(path: string, readonly: boolean): void {
+  if (path.trim() !== path) {
+    throw new InvalidArgumentError(
+      "path",
+      "must not begin or end with blanks: bun:sqlite would open another file",
+    );
+  }
+  if (readonly && path === IN_MEMORY) {
+    throw new InvalidArgumentError("options.readonly", 'cannot be given with ":memory:", which begins empty');
+  }
+  if (path === "") {
+    throw new InvalidArgumentError(
+      "path",
+      'is empty, which SQLite takes for a temporary database that vanishes: pass a file\'s path, or ":memory:"',
+    );
+  }
+  if (path.includes("\0") || path.startsWith("file:")) {
+    throw new InvalidArgumentError(
+      "path",
+      'must be the plain path of a file, not a URL ("./file:…" is a file of such a name), and without NUL characters',
+    );
+  }
+}
+
+/** SQLite's own limit on Unix is 512, of which it keeps 8 for the names of the files beside it. */
+const LONGEST_PATH = 504;
+
+/** What cannot be followed, for want of file handles or permissions, is an error of the opening that comes. */
+function absoluteTargetOf(path: string): string {
+  try {
+    return targetOf(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+/** Before a file is made that SQLite then cannot open. */
+function checkLength(path: string): void {
+  const length = Buffer.byteLength(absoluteTargetOf(path));
+  if (length > LONGEST_PATH) {
+    throw new StoreOpenError(
+      path,
+      `its absolute path has ${length} bytes, and SQLite takes at most ${LONGEST_PATH}: use a shorter one.`,
+    );
+  }
+}
+
+/** Makes what is missing, and refuses what SQLite would misread, open read-only in silence, or wait for. */
+export function readyFile(path: string, readonly: boolean): void {
+  const found = statusOf(path);
+  checkLength(path);
+  if (found === undefined) {
+    if (readonly) {
+      throw new StoreOpenError(path, "the file does not exist, and readonly does not make one.");
+    }
+    refuseForeignLog(path);
+    createPrivately(path);
+    return;
+  }
+  if (!found.isFile()) {
+    throw new StoreOpenError(
+      path,
+      `it is ${found.isDirectory() ? "a directory" : "not a regular file"}: pass a file's path.`,
+    );
+  }
+  if (found.nlink > 1) {
+    throw new StoreOpenError(path, SEVERAL_NAMES);
+  }
+  if (found.size === 1) {
+    // SQLite takes it for an empty database, and would write over it.
+    throw new StoreOpenError(path, NOT_A_DATABASE);
+  }
+  try {
+    accessSync(path, readonly ? constants.R_OK : constants.R_OK | constants.W_OK);
+  } catch (error) {
+    const remedy = readonly ? "" : ", or open it with readonly: true";
+    throw new StoreOpenError(path, `no permission (${messageOf(error)}): change the file's mode${remedy}.`, {
+      cause: error,
+    });
+  }
+  refuseForeignLog(path);
+}
+
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw new StoreOpenError(path, `${messageOf(error)}.`, { cause: error });
+  }
+}
+
+/**
+ * SQLite would create the file readable for all. It is created exclusively and never opened where it exists:
+ * closing a second handle on a live database drops SQLite's POSIX locks in this process.
+ */
+function createPrivately(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") {
+      createTarget(path); // Unless it is a link to nothing, another process was faster, and as private.
+      return;
+    }
+    const reason = isOutOfHandles(error)
+      ? OUT_OF_HANDLES
+      : `the file or its folder cannot be made (${messageOf(error)}).`;
+    throw new StoreOpenError(path, reason, { cause: error });
+  }
+}
+
+/** Through a symbolic link to a file that is missing, SQLite would create it readable for all. */
+function createTarget(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    createPrivately(resolve(dirname(path), readlinkSync(path)));
+  }
+}
+
+/** The file, its log and the log's index. SQLite does not tell that it got none. */
+const HANDLES_OF_A_STORE = 3;
+
+/** Whether there are fewer file handles left than a store takes. */
+export function lacksHandles(): boolean {
+  const handles: number[] = [];
+  try {
+    while (handles.length < HANDLES_OF_A_STORE) {
+      handles.push(openSync(devNull, "r"));
+    }
+    return false;
+  } catch (error) {
+    return isOutOfHandles(error);
+  } finally {
+    handles.forEach(closeSync);
+  }
+}
+
+function isOutOfHandles(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EMFILE" || error.code === "ENFILE");
+}
+
+export const OUT_OF_HANDLES =
+  "the process is out of file handles: a store takes three. Close what is not needed, or raise the limit (ulimit -n).";
+
+const SEVERAL_NAMES =
+  "the file has another name as well (a hard link). SQLite names the write-ahead log after the file, so whoever uses the other name " +
+  "neither sees nor keeps these commits. Remove one of the names, or copy the file. If a container needs it, mount the folder, not the file.";
+
+export const NOT_A_DATABASE = "it is not a SQLite database: pass another path.";

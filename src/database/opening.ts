@@ -1,0 +1,155 @@
+/**
+ * Opens a file, or uses a Database that a host application opened: configures the connection and readies the schema.
+ *
+ * Limits: opening is synchronous and may wait for a lock; the default rollback journal of a file that 0.2.3 wrote
+ * becomes a write-ahead log, which no network file system supports.
+ */
+import type { Database as BunDatabase } from "bun:sqlite";
+import { StoreOpenError } from "../errors.js";
+import type { StoreSettings } from "../options.js";
+import { Database, sqliteConstants } from "../runtime/bun.js";
+import { messageOf } from "../values/describe.js";
+import { retryWhileBusySync } from "./busy-retry.js";
+import { Connection, IN_MEMORY } from "./connection.js";
+import { checkPath, lacksHandles, NOT_A_DATABASE, OUT_OF_HANDLES, readyFile } from "./files.js";
+import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
+
+/**
+ * SQLite itself waits for a lock only this long, because it blocks the event loop; the rest of `busyTimeout` is waited
+ * for by retry. At 0, four writing processes shared the lock less evenly.
+ */
+const BUSY_TIMEOUT = "PRAGMA busy_timeout = 5";
+
+const SYNCHRONOUS = {
+  full: "PRAGMA synchronous = FULL",
+  normal: "PRAGMA synchronous = NORMAL",
+} as const;
+
+const CONNECTION_PRAGMAS = [
+  "PRAGMA foreign_keys = ON",
+  // Functions and virtual tables in a hostile file's schema are not run.
+  "PRAGMA trusted_schema = OFF",
+  // The log is copied back into the file every 2,000 pages, and cut to 16 MiB where a long reader let it grow. SQLite's own
+  // 1,000 copy pages of busy sessions back twice as often; with more, opening after a crash would take over 5 ms.
+  "PRAGMA wal_autocheckpoint = 2000",
+  "PRAGMA journal_size_limit = 16777216",
+] as const;
+
+/**
+ * Opens a file (or `:memory:`), readies it by `bootstrap`, and closes it again where that fails.
+ *
+ * @throws {StoreOpenError} saying why, {@link StoreBusyError} where a lock was held past `busyTimeout`.
+ */
+export function openFile(
+  path: string,
+  settings: StoreSettings,
+  bootstrap: (connection: Connection) => void,
+): Connection {
+  checkPath(path, settings.readonly);
+  if (path !== IN_MEMORY) {
+    readyFile(path, settings.readonly);
+  }
+  return retryOpening(path, settings.busyTimeout, () => {
+    const connection = new Connection(newDatabase(path, settings.readonly), path, true);
+    try {
+      connection.once(BUSY_TIMEOUT);
+      configure(connection, settings);
+      bootstrap(connection);
+      if (!settings.readonly) {
+        useWriteAheadLog(connection);
+        connection.rememberLog();
+      }
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  });
+}
+
+/**
+ * Uses a database that a host application opened, with the host's own settings.
+ *
+ * @throws {StoreOpenError} where its foreign keys are off: deleting a session would leave its rows behind.
+ */
+export function useHostDatabase(
+  database: BunDatabase,
+  settings: StoreSettings,
+  bootstrap: (connection: Connection) => void,
+): Connection {
+  const connection = new Connection(database, database.filename, false);
+  return retryOpening(connection.path, settings.busyTimeout, () => {
+    if (!settings.readonly && !connection.enforcesForeignKeys) {
+      throw new StoreOpenError(
+        connection.path,
+        "foreign keys are off on the Database that was passed: run PRAGMA foreign_keys = ON on it first.",
+      );
+    }
+    bootstrap(connection);
+    return connection;
+  });
+}
+
+function newDatabase(path: string, readonly: boolean): BunDatabase {
+  return new Database(
+    path,
+    readonly ? { readonly: true, strict: true } : { readwrite: true, create: true, strict: true },
+  );
+}
+
+function configure(connection: Connection, settings: StoreSettings): void {
+  for (const pragma of CONNECTION_PRAGMAS) {
+    connection.once(pragma);
+  }
+  connection.once(SYNCHRONOUS[settings.synchronous]);
+}
+
+/**
+ * After the bootstrap, which may refuse the file: the journal mode is a change of it. A refused mode is silent: SQLite
+ * answers with the one that stays.
+ */
+function useWriteAheadLog(connection: Connection): void {
+  const answered = connection.once("PRAGMA journal_mode = WAL")[0]?.journal_mode;
+  if (answered !== "wal" && connection.path !== IN_MEMORY) {
+    throw new StoreOpenError(
+      connection.path,
+      `SQLite cannot keep a write-ahead log there (journal mode stays ${String(answered)}): use a local file system.`,
+    );
+  }
+  // Apple's SQLite keeps the log's files after the last connection is closed, unless it is told not to.
+  connection.database.fileControl(sqliteConstants.SQLITE_FCNTL_PERSIST_WAL, 0);
+}
+
+function retryOpening<T>(path: string, busyTimeout: number, open: () => T): T {
+  try {
+    return retryWhileBusySync(open, busyTimeout);
+  } catch (error) {
+    throw openingError(path, busyTimeout, error);
+  }
+}
+
+function openingError(path: string, busyTimeout: number, error: unknown): Error {
+  const code = codeOf(error);
+  if (code === undefined || isBusy(error)) {
+    return toStoreError(error, busyTimeout);
+  }
+  const reason = code === SQLITE.CANTOPEN && lacksHandles() ? OUT_OF_HANDLES : OPENING_REASONS.get(code);
+  return new StoreOpenError(path, reason ?? `${messageOf(error)}.`, { cause: error });
+}
+
+const OPENING_REASONS = new Map<number, string>([
+  [SQLITE.NOTADB, NOT_A_DATABASE],
+  [
+    SQLITE.CORRUPT,
+    'the database file is damaged: restore a backup, as "Restore a backup" in docs/operating.md says, or try the sqlite3 shell\'s .recover.',
+  ],
+  [
+    SQLITE.CANTOPEN,
+    "SQLite cannot open it: check that the path is a file and that its folder may be written to.",
+  ],
+  [
+    SQLITE.READONLY,
+    "it or its folder cannot be written to, and a write-ahead log needs files beside it: copy it to a folder that can.",
+  ],
+  [SQLITE.FULL, "the disk is full: make room, then open it again."],
+]);

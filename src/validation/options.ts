@@ -1,0 +1,108 @@
+/** The check of the options, which rejects everything that is not allowed by name. */
+import { InvalidArgumentError } from "../errors.js";
+import type { StoreSettings } from "../options.js";
+import { messageOf } from "../values/describe.js";
+import { mustBe, nonNegativeInteger, oneOf, optionFields } from "./arguments.js";
+
+/** What SQLite's own busy timeout can hold, almost 25 days. */
+const LONGEST_BUSY_TIMEOUT = 2_147_483_647;
+
+/**
+ * The end of the year 9999, in milliseconds before and after the epoch. A session goes on from the latest time in it, a millisecond
+ * per message, so the bound leaves room up to the last time that a Date can hold.
+ */
+const LATEST_TIME = 253_402_300_799_999;
+
+/** Options that say how a file is opened: a host's Database is open already, with settings of its own. */
+const FILE_OPTIONS = ["synchronous"] as const;
+
+const DEFAULTS: StoreSettings = {
+  busyTimeout: 5_000,
+  synchronous: "full",
+  readonly: false,
+  versionConflict: "error",
+  vectorMemory: 256 * 1024 * 1024,
+  clock: () => Date.now(),
+};
+
+const OPTION_NAMES = [
+  "busyTimeout",
+  "synchronous",
+  "readonly",
+  "versionConflict",
+  "vectorMemory",
+  "clock",
+] as const satisfies readonly (keyof StoreSettings)[];
+
+/**
+ * @param isForHostDatabase Whether the store uses a Database that the host application opened.
+ * @throws {InvalidArgumentError} for an unknown name or a value that is not allowed.
+ */
+export function settingsOf(options: unknown, isForHostDatabase = false): StoreSettings {
+  const given = withoutAbsent(optionFields("options", options, OPTION_NAMES));
+  if (isForHostDatabase) {
+    refuseFileOptions(given);
+  }
+  const option = { ...DEFAULTS, ...given };
+  return {
+    busyTimeout: busyTimeout(option.busyTimeout),
+    synchronous: oneOf("options.synchronous", option.synchronous, ["full", "normal"]),
+    readonly: boolean("options.readonly", option.readonly),
+    versionConflict: oneOf("options.versionConflict", option.versionConflict, ["error", "next"]),
+    vectorMemory: nonNegativeInteger("options.vectorMemory", option.vectorMemory),
+    clock: clock(option.clock),
+  };
+}
+
+function refuseFileOptions(given: Record<string, unknown>): void {
+  const name = FILE_OPTIONS.find((option) => option in given);
+  if (name !== undefined) {
+    throw new InvalidArgumentError(
+      `options.${name}`,
+      "cannot be given with an open Database: it is used with the settings it was opened with",
+    );
+  }
+}
+
+function withoutAbsent(named: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(named).filter(([, value]) => value !== undefined && value !== null),
+  );
+}
+
+function busyTimeout(value: unknown): number {
+  const milliseconds = nonNegativeInteger("options.busyTimeout", value);
+  if (milliseconds > LONGEST_BUSY_TIMEOUT) {
+    throw mustBe("options.busyTimeout", `at most ${LONGEST_BUSY_TIMEOUT} ms`, value);
+  }
+  return milliseconds;
+}
+
+function boolean(argument: string, value: unknown): boolean {
+  if (typeof value !== "boolean") {
+    throw mustBe(argument, "true or false", value);
+  }
+  return value;
+}
+
+function read(clock: () => unknown): unknown {
+  try {
+    return clock();
+  } catch (error) {
+    throw new InvalidArgumentError("options.clock", `threw: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Whole milliseconds, as the file holds them. */
+function clock(value: unknown): () => number {
+  if (typeof value !== "function") {
+    throw mustBe("options.clock", "a function that returns milliseconds", value);
+  }
+  return () => {
+    const now = read(() => Reflect.apply(value, undefined, []));
+    if (typeof now !== "number" || !(Math.abs(now) <= LATEST_TIME)) {
+      throw mustBe("options.clock", "a function that returns milliseconds, up to the year 9999", now);
+    }
+    return Math.trunc(now);
+  };
+}
