@@ -8,24 +8,15 @@
 // For users whose own `lib` has no Symbol.asyncDispose.
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type Connection, IN_MEMORY, type Row } from "./database/connection.js";
+import { type Connection, IN_MEMORY } from "./database/connection.js";
 import { openFile, useHostDatabase } from "./database/opening.js";
-import { toStoreError } from "./database/sqlite-errors.js";
-import {
-  CheckpointNotFoundError,
-  EntityNotFoundError,
-  SessionNotFoundError,
-  StorageError,
-} from "./errors.js";
+import { CheckpointNotFoundError, EntityNotFoundError, SessionNotFoundError } from "./errors.js";
 import type { HostDatabase, SqliteCheckpointStoreOptions, StoreSettings } from "./options.js";
-import { ignoredByTrigger } from "./rows/column-reader.js";
 import { SessionClocks } from "./rows/session-clocks.js";
 import { Database } from "./runtime/bun.js";
-import { Calls } from "./scheduler/scheduler.js";
+import { Scheduler } from "./scheduler/scheduler.js";
 import { bootstrapSchema } from "./schema/bootstrap.js";
-import { dropTemporaryVectors, fillTemporaryVectors, hasVectors } from "./schema/vectors.js";
-import { type MissingUnit, UnsettledError, VectorIndex } from "./search/vector-index.js";
-import { type VectorQuery, VectorsTable } from "./search/vectors-table.js";
+import { SemanticSearch } from "./search/semantic-search.js";
 import { CheckpointsTable, encodeCheckpoint, encodeCheckpointPage } from "./tables/checkpoints.js";
 import {
   EntitiesTable,
@@ -40,21 +31,21 @@ import { encodeMessage, encodeMessagePage, MessagesTable } from "./tables/messag
 import { encodeSession, encodeSessionUpdates, SessionsTable } from "./tables/sessions.js";
 import type {
   Checkpoint,
-  CheckpointPage,
   Entity,
-  EntityFilter,
-  EntitySearch,
+  EntitySearchOptions,
   EntityUpdates,
   Fact,
-  FactFilter,
   ForkOptions,
+  GetMessagesOptions,
+  ListCheckpointsOptions,
+  ListEntitiesOptions,
+  ListFactsOptions,
   MemoryStore,
-  MessagePage,
   NewCheckpoint,
   NewEntity,
   NewFact,
   NewMessage,
-  SemanticSearch,
+  SemanticSearchOptions,
   Session,
   SessionOptions,
   SessionUpdates,
@@ -63,9 +54,9 @@ import type {
 import {
   mustBe,
   nonNegativeInteger,
+  optionalObject,
   optionalProse,
   optionalText,
-  optionFields,
   text,
 } from "./validation/arguments.js";
 import { settingsOf } from "./validation/options.js";
@@ -94,16 +85,14 @@ import { newRowId, newSessionId } from "./values/ids.js";
 export class SqliteCheckpointStore implements MemoryStore {
   readonly #connection: Connection;
   readonly #settings: StoreSettings;
-  readonly #calls: Calls;
+  readonly #scheduler: Scheduler;
   readonly #sessions: SessionsTable;
   readonly #clocks: SessionClocks;
   readonly #messages: MessagesTable;
   readonly #checkpoints: CheckpointsTable;
   readonly #entities: EntitiesTable;
   readonly #facts: FactsTable;
-  #vectorsTable: VectorsTable | undefined;
-  #temporaryVectors: VectorsTable | undefined;
-  #vectorIndex: VectorIndex | undefined;
+  readonly #search: SemanticSearch;
 
   /**
    * Opens the file, makes it where it is missing (mode 0600, with its folders), and leaves the schema in place.
@@ -124,18 +113,14 @@ export class SqliteCheckpointStore implements MemoryStore {
     const [path, options] = given.length === 0 ? [IN_MEMORY] : given;
     this.#settings = settingsOf(options, isInstance(path, Database));
     this.#connection = this.#connect(path);
-    try {
-      this.#calls = new Calls(this.#connection, this.#settings);
-      this.#sessions = new SessionsTable(this.#connection);
-      this.#clocks = new SessionClocks(this.#connection);
-      this.#messages = new MessagesTable(this.#connection);
-      this.#checkpoints = new CheckpointsTable(this.#connection);
-      this.#entities = new EntitiesTable(this.#connection);
-      this.#facts = new FactsTable(this.#connection);
-    } catch (error) {
-      this.#connection.close();
-      throw toStoreError(error, this.#settings.busyTimeout);
-    }
+    this.#scheduler = new Scheduler(this.#connection, this.#settings);
+    this.#sessions = new SessionsTable(this.#connection);
+    this.#clocks = new SessionClocks(this.#connection);
+    this.#messages = new MessagesTable(this.#connection);
+    this.#checkpoints = new CheckpointsTable(this.#connection);
+    this.#entities = new EntitiesTable(this.#connection);
+    this.#facts = new FactsTable(this.#connection);
+    this.#search = new SemanticSearch(this.#connection, this.#scheduler, this.#settings.vectorMemory);
   }
 
   #connect(path: unknown): Connection {
@@ -153,102 +138,56 @@ export class SqliteCheckpointStore implements MemoryStore {
     return openFile(path, this.#settings, bootstrap);
   }
 
-  /** Begins a session. `createdAt` and `updatedAt` are the same. */
   async createSession(directory: string, options?: SessionOptions): Promise<Session> {
     const session = encodeSession(directory, options);
-    return this.#calls.write((now) => this.#sessions.insert(newSessionId(), session, now));
+    return this.#scheduler.write((now) => this.#sessions.insert(newSessionId(), session, now));
   }
 
-  /** `null` for an unknown id. */
   async getSession(sessionId: string): Promise<Session | null> {
     const id = text("sessionId", sessionId);
-    return this.#calls.read(() => this.#sessions.get(id));
+    return this.#scheduler.read(() => this.#sessions.get(id));
   }
 
-  /**
-   * All sessions, or those of a workspace: newest `updatedAt` first, of the same millisecond the last created first.
-   *
-   * @param workspaceId Absent: all. `""` is a workspace like any other.
-   */
   async listSessions(workspaceId?: string): Promise<Session[]> {
     const workspace = optionalText("workspaceId", workspaceId);
-    return this.#calls.read(() => this.#sessions.list(workspace));
+    return this.#scheduler.read(() => this.#sessions.list(workspace));
   }
 
-  /**
-   * Sets title, workspaceId, directory and metadata where they are given, and moves `updatedAt` forward.
-   *
-   * @throws {SessionNotFoundError}
-   */
   async updateSession(sessionId: string, updates: SessionUpdates): Promise<void> {
     const id = text("sessionId", sessionId);
     const encoded = encodeSessionUpdates(updates);
-    return this.#calls.write((now) => {
+    return this.#scheduler.write((now) => {
       if (!this.#sessions.update(id, encoded, now)) {
         throw new SessionNotFoundError(id);
       }
     });
   }
 
-  /**
-   * Deletes a session with its messages, checkpoints and entities; facts learned in it stay, without their
-   * `sourceSessionId`. An unknown id is no error.
-   *
-   * @throws {StorageError} if the host has switched foreign keys off on the Database it passed: nothing would go along.
-   */
   async deleteSession(sessionId: string): Promise<void> {
     const id = text("sessionId", sessionId);
-    return this.#calls.write(() => {
-      if (!this.#connection.isOwned && !this.#connection.enforcesForeignKeys) {
-        throw new StorageError(
-          "foreign keys are off on the Database that was passed, and the session's rows would stay behind. " +
-            "Nothing was deleted: run PRAGMA foreign_keys = ON on it, then call again.",
-        );
-      }
+    return this.#scheduler.write(() => {
       this.#sessions.delete(id);
     });
   }
 
-  /**
-   * Adds a message to the end of a session's conversation and moves the session's `updatedAt` to its time.
-   *
-   * `createdAt` is the clock's time, or as many milliseconds later as are needed for it to be above that of every
-   * message and checkpoint already in the session.
-   *
-   * @throws {SessionNotFoundError}
-   */
   async addMessage(sessionId: string, message: NewMessage): Promise<StoredMessage> {
     const row = encodeMessage(sessionId, message);
-    return this.#calls.write((now) => {
-      const earliest = Math.max(now, this.#clocks.latestIn(row.session_id) + 1);
-      const createdAt = this.#sessions.nextUpdate(row.session_id, earliest);
-      if (createdAt === undefined) {
-        throw new SessionNotFoundError(row.session_id);
-      }
-      this.#sessions.touch(row.session_id, createdAt);
+    return this.#scheduler.write((now) => {
+      const earliest = this.#clocks.nextMessageTime(row.session_id, now);
+      const createdAt = this.#sessions.moveUpdatedAt(row.session_id, earliest);
       const stored = this.#messages.insert(row, createdAt);
       this.#clocks.advance(row.session_id, createdAt);
       return stored;
     });
   }
 
-  /**
-   * A session's conversation, or the end of it, oldest first. `limit` takes the last of the messages before `beforeId`
-   * and `before`, so you can page backwards: pass the first message's id as the next page's `beforeId`.
-   *
-   * @throws {SessionNotFoundError}
-   * @throws {InvalidArgumentError} if `beforeId` is not the id of a message of the session.
-   * @throws {CheckpointCorruptionError} if a message does not decode; the error names it. Page past it with `beforeId`, or
-   *   remove it with {@link deleteMessage}.
-   *
-   * @example
-   * let page = await store.getMessages(session.id, { limit: 20 });
-   * const earlier = await store.getMessages(session.id, { limit: 20, beforeId: page[0]?.id });
-   */
-  async getMessages(sessionId: string, options?: MessagePage): Promise<StoredMessage[]> {
+  async getMessages(sessionId: string, options?: GetMessagesOptions): Promise<StoredMessage[]> {
     const id = text("sessionId", sessionId);
     const page = encodeMessagePage(options);
-    return this.#calls.read(() => this.#ofKnownSession(id, this.#messages.list(id, page)));
+    return this.#scheduler.read(() => {
+      const found = this.#messages.list(id, page);
+      return found.length === 0 ? this.#sessions.emptyOf(id) : found;
+    });
   }
 
   /**
@@ -258,51 +197,35 @@ export class SqliteCheckpointStore implements MemoryStore {
    */
   async deleteMessage(messageId: number): Promise<void> {
     const id = nonNegativeInteger("messageId", messageId);
-    return this.#calls.write(() => this.#messages.delete(id));
+    return this.#scheduler.write(() => this.#messages.delete(id));
   }
 
-  /**
-   * Saves where a graph stands.
-   *
-   * @throws {SessionNotFoundError}
-   * @throws {CheckpointVersionConflictError} where the version exists in the session and namespace, unless the store
-   *   was opened with `versionConflict: "next"`.
-   */
   async saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint> {
     const row = encodeCheckpoint(checkpoint);
-    return this.#calls.write((now) => {
+    return this.#scheduler.write((now) => {
       const id = newRowId();
-      const createdAt = Math.max(now, this.#clocks.latestIn(row.session_id));
+      const createdAt = this.#clocks.nextCheckpointTime(row.session_id, now);
       const saved =
         this.#settings.versionConflict === "next"
           ? this.#checkpoints.insertAtNextVersion(id, row, createdAt)
           : this.#checkpoints.insert(id, row, createdAt);
       if (saved === undefined) {
-        throw this.#notSaved("checkpoints", row.session_id);
+        throw this.#sessions.whyNotInserted("checkpoints", row.session_id);
       }
       this.#clocks.advance(row.session_id, createdAt);
       return saved;
     });
   }
 
-  /** `null` for an unknown id. */
   async getCheckpoint(checkpointId: string): Promise<Checkpoint | null> {
     const id = text("checkpointId", checkpointId);
-    return this.#calls.read(() => this.#checkpoints.get(id));
+    return this.#scheduler.read(() => this.#checkpoints.get(id));
   }
 
-  /**
-   * The newest saved checkpoint of a session: the one that a run resumes from. `null` if there is none.
-   *
-   * With a namespace: the newest in it. Without one: the newest of the run itself, not of a graph that runs as a node of
-   * another one. Such a graph saves under the node's id as its namespace, so a namespace is nested if the newest
-   * checkpoint of another namespace has a node of that name, in `nodeResults` or `pendingNodes`. Independent graphs
-   * under names of their own are not nested; if all are nested in each other, the newest of all is returned.
-   */
   async getLatestCheckpoint(sessionId: string, namespace?: string): Promise<Checkpoint | null> {
     const id = text("sessionId", sessionId);
     const named = optionalText("namespace", namespace);
-    return this.#calls.read(() =>
+    return this.#scheduler.read(() =>
       named === null
         ? this.#checkpoints.latest(id)
         : (this.#checkpoints.list(id, { namespace: named, beforeId: null, limit: 1 })[0] ?? null),
@@ -316,259 +239,119 @@ export class SqliteCheckpointStore implements MemoryStore {
    */
   async deleteCheckpoint(checkpointId: string): Promise<void> {
     const id = text("checkpointId", checkpointId);
-    return this.#calls.write(() => this.#checkpoints.delete(id));
+    return this.#scheduler.write(() => this.#checkpoints.delete(id));
   }
 
-  /**
-   * A session's checkpoints, newest saved first. Pass the last one's id as `beforeId` to get the next page.
-   *
-   * @throws {SessionNotFoundError}
-   * @throws {InvalidArgumentError} if `beforeId` is not the id of a checkpoint of the session.
-   * @throws {CheckpointCorruptionError} if a checkpoint does not decode; the error names it. Page past it with `beforeId`,
-   *   or remove it with {@link deleteCheckpoint}.
-   */
-  async listCheckpoints(sessionId: string, options?: CheckpointPage): Promise<Checkpoint[]> {
+  async listCheckpoints(sessionId: string, options?: ListCheckpointsOptions): Promise<Checkpoint[]> {
     const id = text("sessionId", sessionId);
     const page = encodeCheckpointPage(options);
-    return this.#calls.read(() => this.#ofKnownSession(id, this.#checkpoints.list(id, page)));
+    return this.#scheduler.read(() => {
+      const found = this.#checkpoints.list(id, page);
+      return found.length === 0 ? this.#sessions.emptyOf(id) : found;
+    });
   }
 
-  /**
-   * Begins a new session at a checkpoint: with the original's directory, workspaceId and metadata, every message that
-   * was added before the checkpoint was saved, and a copy of the checkpoint (`source` "fork", `parentId` the original's
-   * id). One transaction; the original is left as it is.
-   *
-   * @throws {CheckpointNotFoundError}
-   */
   async fork(checkpointId: string, options?: ForkOptions): Promise<Session> {
     const id = text("checkpointId", checkpointId);
-    const title = optionalProse("options.title", optionFields("options", options, ["title"]).title);
-    return this.#calls.write((now) => {
+    const title = optionalProse("options.title", optionalObject("options", options, ["title"]).title);
+    return this.#scheduler.write((now) => {
       const origin = this.#checkpoints.origin(id);
       if (origin === undefined) {
         throw new CheckpointNotFoundError(id);
       }
       const forkId = newSessionId();
-      const createdAt = Math.max(now, origin.savedAt); // And so after every message that it takes along.
+      const createdAt = Math.max(now, origin.savedAt); // Not before any message that it copies.
       const from = { originalId: origin.sessionId, checkpointId: id, title };
-      if (!this.#sessions.insertFork(forkId, from, createdAt)) {
-        throw new CheckpointNotFoundError(id); // Left over from a session that was deleted with foreign keys off.
+      const fork = this.#sessions.insertFork(forkId, from, createdAt);
+      if (fork === undefined) {
+        throw new CheckpointNotFoundError(id); // Its session was deleted while foreign keys were off.
       }
-      this.#messages.copyToFork(origin.sessionId, origin.savedAt, forkId); // The session's clock makes it exactly those.
+      this.#messages.copyToFork(origin.sessionId, origin.savedAt, forkId); // The session's clock guarantees that set.
       this.#checkpoints.copyToFork(id, newRowId(), forkId, createdAt);
-      return this.#existing(forkId);
+      return fork;
     });
   }
 
   /** Tells the framework that searches rank by similarity. */
   readonly hasSemanticSearch = true;
 
-  /**
-   * Saves an entity of a session. `createdAt` and `updatedAt` are the same.
-   *
-   * @throws {SessionNotFoundError}
-   */
   async saveEntity(entity: NewEntity): Promise<Entity> {
-    const { row, embedding } = encodeEntity(entity);
-    return this.#calls.write((now) => {
+    const row = encodeEntity(entity);
+    return this.#scheduler.write((now) => {
       const saved = this.#entities.insert(newRowId(), row, now);
       if (saved === undefined) {
-        throw this.#notSaved("entities", row.session_id);
+        throw this.#sessions.whyNotInserted("entities", row.session_id);
       }
-      this.#vectors().keep("entity", saved.id, embedding);
       return saved;
     });
   }
 
-  /** `null` for an unknown id. */
   async getEntity(entityId: string): Promise<Entity | null> {
     const id = text("entityId", entityId);
-    return this.#calls.read(() => this.#entities.get(id));
+    return this.#scheduler.read(() => this.#entities.get(id));
   }
 
-  /** Newest first; all given filters apply together. */
-  async listEntities(options?: EntityFilter): Promise<Entity[]> {
+  async listEntities(options?: ListEntitiesOptions): Promise<Entity[]> {
     const filter = encodeEntityFilter(options);
-    return this.#calls.read(() => this.#entities.list(filter));
+    return this.#scheduler.read(() => this.#entities.list(filter));
   }
 
-  /**
-   * Sets name, type, attributes, relationships, workspaceId and embedding where they are given, and moves `updatedAt`
-   * forward. Attributes and relationships are replaced whole; `null` clears workspaceId and embedding.
-   *
-   * @throws {EntityNotFoundError}
-   */
   async updateEntity(entityId: string, updates: EntityUpdates): Promise<void> {
     const id = text("entityId", entityId);
     const encoded = encodeEntityUpdates(updates);
-    return this.#calls.write((now) => {
+    return this.#scheduler.write((now) => {
       if (!this.#entities.update(id, encoded, now)) {
         throw new EntityNotFoundError(id);
       }
-      this.#vectors().keep("entity", id, encoded.embedding.value);
     });
   }
 
-  /** An unknown id is no error. */
   async deleteEntity(entityId: string): Promise<void> {
     const id = text("entityId", entityId);
-    return this.#calls.write(() => this.#entities.delete(id));
+    return this.#scheduler.write(() => this.#entities.delete(id));
   }
 
-  /**
-   * Saves a fact, which outlives the session that it was learned in.
-   *
-   * @throws {SessionNotFoundError} where `sourceSessionId` is given and there is no such session.
-   */
   async saveFact(fact: NewFact): Promise<Fact> {
-    const { row, embedding } = encodeFact(fact);
-    return this.#calls.write((now) => {
-      if (row.source_session_id !== null && !this.#sessions.has(row.source_session_id)) {
-        throw new SessionNotFoundError(row.source_session_id);
+    const row = encodeFact(fact);
+    return this.#scheduler.write((now) => {
+      if (row.source_session_id !== null) {
+        this.#sessions.mustExist(row.source_session_id);
       }
-      const saved = this.#facts.insert(newRowId(), row, now);
-      this.#vectors().keep("fact", saved.id, embedding);
-      return saved;
+      return this.#facts.insert(newRowId(), row, now);
     });
   }
 
-  /** `null` for an unknown id. */
   async getFact(factId: string): Promise<Fact | null> {
     const id = text("factId", factId);
-    return this.#calls.read(() => this.#facts.get(id));
+    return this.#scheduler.read(() => this.#facts.get(id));
   }
 
-  /** Newest first; all given filters apply together. */
-  async listFacts(options?: FactFilter): Promise<Fact[]> {
+  async listFacts(options?: ListFactsOptions): Promise<Fact[]> {
     const filter = encodeFactFilter(options);
-    return this.#calls.read(() => this.#facts.list(filter));
+    return this.#scheduler.read(() => this.#facts.list(filter));
   }
 
-  /** An unknown id is no error. */
   async deleteFact(factId: string): Promise<void> {
     const id = text("factId", factId);
-    return this.#calls.write(() => this.#facts.delete(id));
+    return this.#scheduler.write(() => this.#facts.delete(id));
   }
 
-  /**
-   * The entities whose embeddings are most similar to the given one (cosine), best first, among equals the newest first.
-   * Exact. Embeddings with another number of dimensions are left out as long as there is one that can be compared.
-   *
-   * @param embedding Finite numbers, at least one.
-   * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
-   */
-  async searchEntitiesSemantic(embedding: number[], options?: EntitySearch): Promise<Entity[]> {
+  async searchEntitiesSemantic(embedding: number[], options?: EntitySearchOptions): Promise<Entity[]> {
     const query = encodeEntitySearch(embedding, options);
-    return this.#search(query, toEntity);
+    return this.#search.search(query, toEntity);
   }
 
-  /**
-   * The same for facts.
-   *
-   * @param embedding Finite numbers, at least one.
-   * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
-   */
-  async searchFactsSemantic(embedding: number[], options?: SemanticSearch): Promise<Fact[]> {
+  async searchFactsSemantic(embedding: number[], options?: SemanticSearchOptions): Promise<Fact[]> {
     const query = encodeFactSearch(embedding, options);
-    return this.#search(query, toFact);
+    return this.#search.search(query, toFact);
   }
 
-  /**
-   * Waits for every call made before it, and closes the file (not a host's Database). Calls made after it reject with
-   * StoreClosedError. Calling it again waits for the same.
-   */
   close(): Promise<void> {
-    return this.#calls.close();
+    return this.#scheduler.close();
   }
 
   /** `await using store = new SqliteCheckpointStore(path)` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #search<T>(query: VectorQuery, map: (row: Row) => T): Promise<T[]> {
-    const rows = await this.#calls.readInSteps(() => this.#searchVectors(query));
-    return rows.map(map);
-  }
-
-  async #searchVectors(query: VectorQuery): Promise<Row[]> {
-    try {
-      return await this.#indexForSearch().search(query);
-    } catch (error) {
-      if (!(error instanceof UnsettledError)) {
-        throw error;
-      }
-      return this.#indexThatHoldsNothing().search(query);
-    }
-  }
-
-  #indexForSearch(): VectorIndex {
-    const isInTransaction = this.#connection.isInTransaction;
-    if (this.#vectorIndex !== undefined) {
-      return isInTransaction ? this.#indexThatHoldsNothing() : this.#vectorIndex;
-    }
-    if (!hasVectors(this.#connection)) {
-      fillTemporaryVectors(this.#connection);
-      this.#temporaryVectors ??= new VectorsTable(this.#connection, true);
-      return this.#indexThatHoldsNothing(this.#temporaryVectors);
-    }
-    if (isInTransaction) {
-      return this.#indexThatHoldsNothing();
-    }
-    if (this.#temporaryVectors !== undefined) {
-      dropTemporaryVectors(this.#connection); // Those of the host with the same names are left alone.
-    }
-    this.#vectorIndex = new VectorIndex(this.#vectors(), {
-      memoryLimit: this.#settings.vectorMemory,
-      keepUnits: (units) => {
-        this.#keepUnits(units).catch(() => {}); // Nothing is lost: it will be read from JSON again.
-      },
-      isUnsettled: () => this.#connection.isInTransaction,
-    });
-    return this.#vectorIndex;
-  }
-
-  /** What a host's open transaction shows may be rolled back: nothing of it may stay in memory, or be written. */
-  #indexThatHoldsNothing(vectors = this.#vectors()): VectorIndex {
-    return new VectorIndex(vectors, {
-      memoryLimit: 0,
-      keepUnits: () => {},
-      isUnsettled: () => false,
-    });
-  }
-
-  async #keepUnits(units: readonly MissingUnit[]): Promise<void> {
-    await this.#calls.write(() => {
-      for (const { revision, unit } of units) {
-        this.#vectors().setUnit(revision, unit);
-      }
-    });
-  }
-
-  /** Prepared at its first use: a file of 0.2.3 that is opened read-only has no vectors yet. */
-  #vectors(): VectorsTable {
-    this.#vectorsTable ??= new VectorsTable(this.#connection);
-    return this.#vectorsTable;
-  }
-
-  /** Why a row was not written that refers to a session. */
-  #notSaved(table: string, sessionId: string): Error {
-    return this.#sessions.has(sessionId) ? ignoredByTrigger(table) : new SessionNotFoundError(sessionId);
-  }
-
-  /** Rows refer to a session that exists; only where there are none has it to be looked for. */
-  #ofKnownSession<T>(sessionId: string, found: T[]): T[] {
-    if (found.length === 0 && !this.#sessions.has(sessionId)) {
-      throw new SessionNotFoundError(sessionId);
-    }
-    return found;
-  }
-
-  #existing(sessionId: string): Session {
-    const session = this.#sessions.get(sessionId);
-    if (session === null) {
-      throw new SessionNotFoundError(sessionId);
-    }
-    return session;
   }
 }

@@ -79,7 +79,7 @@ export interface StoredMessage {
 export type NewMessage = Omit<StoredMessage, "id" | "createdAt">;
 
 /** Which part of a conversation to read. */
-export interface MessagePage {
+export interface GetMessagesOptions {
   /** Only messages with `createdAt` below this time (milliseconds). */
   before?: number | undefined;
   /** Only messages that come before the message with this id: the way to page that loses none, whatever their times. */
@@ -136,7 +136,7 @@ export interface CycleState {
 export type NewCheckpoint = Omit<Checkpoint, "id" | "createdAt">;
 
 /** Which checkpoints of a session to list. */
-export interface CheckpointPage {
+export interface ListCheckpointsOptions {
   /** The newest so many. 0 or absent: all. */
   limit?: number | undefined;
   namespace?: string | undefined;
@@ -152,22 +152,96 @@ export interface ForkOptions {
 
 /** What the framework reads and forks through. */
 export interface CheckpointStore {
+  /** Begins a session. `createdAt` and `updatedAt` are the same. */
   createSession(directory: string, options?: SessionOptions): Promise<Session>;
+  /** `null` for an unknown id. */
   getSession(sessionId: string): Promise<Session | null>;
+  /**
+   * All sessions, or those of a workspace: newest `updatedAt` first, of the same millisecond the last created first.
+   *
+   * @param workspaceId Absent: all. `""` is a workspace like any other.
+   */
   listSessions(workspaceId?: string): Promise<Session[]>;
+  /**
+   * Sets title, workspaceId, directory and metadata where they are given, and moves `updatedAt` forward.
+   *
+   * @throws {SessionNotFoundError}
+   */
   updateSession(sessionId: string, updates: SessionUpdates): Promise<void>;
+  /**
+   * Deletes a session with its messages, checkpoints and entities; facts learned in it stay, without their
+   * `sourceSessionId`. An unknown id is no error.
+   *
+   * @throws {StorageError} if the host has switched foreign keys off on the Database it passed: nothing would go along.
+   */
   deleteSession(sessionId: string): Promise<void>;
+  /**
+   * Adds a message to the end of a session's conversation and moves the session's `updatedAt` to its time.
+   *
+   * `createdAt` is the clock's time, or as many milliseconds later as are needed for it to be above that of every
+   * message and checkpoint already in the session.
+   *
+   * @throws {SessionNotFoundError}
+   */
   addMessage(sessionId: string, message: NewMessage): Promise<StoredMessage>;
-  getMessages(sessionId: string, options?: MessagePage): Promise<StoredMessage[]>;
+  /**
+   * A session's conversation, or the end of it, oldest first. `limit` takes the last of the messages before `beforeId`
+   * and `before`, so you can page backwards: pass the first message's id as the next page's `beforeId`.
+   *
+   * @throws {SessionNotFoundError}
+   * @throws {InvalidArgumentError} if `beforeId` is not the id of a message of the session.
+   * @throws {CheckpointCorruptionError} if a message does not decode; the error names it. Page past it with `beforeId`, or
+   *   remove it with {@link deleteMessage}.
+   *
+   * @example
+   * let page = await store.getMessages(session.id, { limit: 20 });
+   * const earlier = await store.getMessages(session.id, { limit: 20, beforeId: page[0]?.id });
+   */
+  getMessages(sessionId: string, options?: GetMessagesOptions): Promise<StoredMessage[]>;
+  /** `null` for an unknown id. */
   getCheckpoint(checkpointId: string): Promise<Checkpoint | null>;
+  /**
+   * The newest saved checkpoint of a session: the one that a run resumes from. `null` if there is none.
+   *
+   * With a namespace: the newest in it. Without one: the newest of the run itself, not of a graph that runs as a node of
+   * another one. Such a graph saves under the node's id as its namespace, so a namespace is nested if the newest
+   * checkpoint of another namespace has a node of that name, in `nodeResults` or `pendingNodes`. Independent graphs
+   * under names of their own are not nested; if all are nested in each other, the newest of all is returned.
+   */
   getLatestCheckpoint(sessionId: string, namespace?: string): Promise<Checkpoint | null>;
-  listCheckpoints(sessionId: string, options?: CheckpointPage): Promise<Checkpoint[]>;
+  /**
+   * A session's checkpoints, newest saved first. Pass the last one's id as `beforeId` to get the next page.
+   *
+   * @throws {SessionNotFoundError}
+   * @throws {InvalidArgumentError} if `beforeId` is not the id of a checkpoint of the session.
+   * @throws {CheckpointCorruptionError} if a checkpoint does not decode; the error names it. Page past it with `beforeId`,
+   *   or remove it with {@link deleteCheckpoint}.
+   */
+  listCheckpoints(sessionId: string, options?: ListCheckpointsOptions): Promise<Checkpoint[]>;
+  /**
+   * Begins a new session at a checkpoint: with the original's directory, workspaceId and metadata, every message that
+   * was added before the checkpoint was saved, and a copy of the checkpoint (`source` "fork", `parentId` the original's
+   * id). One transaction; the original is left as it is.
+   *
+   * @throws {CheckpointNotFoundError}
+   */
   fork(checkpointId: string, options?: ForkOptions): Promise<Session>;
+  /**
+   * Waits for every call made before it, and closes the file (not a host's Database). Calls made after it reject with
+   * StoreClosedError. Calling it again waits for the same.
+   */
   close(): Promise<void>;
 }
 
 /** What a graph run takes as `checkpointStore`. */
 export interface CheckpointBackend extends CheckpointStore {
+  /**
+   * Saves where a graph stands.
+   *
+   * @throws {SessionNotFoundError}
+   * @throws {CheckpointVersionConflictError} where the version exists in the session and namespace, unless the store
+   *   was opened with `versionConflict: "next"`.
+   */
   saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint>;
 }
 
@@ -216,7 +290,7 @@ export interface EntityUpdates {
 }
 
 /** Which entities to list: all given filters apply together. */
-export interface EntityFilter {
+export interface ListEntitiesOptions {
   sessionId?: string | undefined;
   workspaceId?: string | undefined;
   type?: string | undefined;
@@ -242,7 +316,7 @@ export interface Fact {
 export type NewFact = Omit<Fact, "id" | "createdAt">;
 
 /** Which facts to list: all given filters apply together. */
-export interface FactFilter {
+export interface ListFactsOptions {
   workspaceId?: string | undefined;
   /** Only facts with at least this confidence. */
   minConfidence?: number | undefined;
@@ -251,7 +325,7 @@ export interface FactFilter {
 }
 
 /** How a semantic search ranks and what it leaves out. */
-export interface SemanticSearch {
+export interface SemanticSearchOptions {
   workspaceId?: string | undefined;
   /** The least cosine similarity, from -1 to 1. Default: 0. */
   threshold?: number | undefined;
@@ -260,7 +334,7 @@ export interface SemanticSearch {
 }
 
 /** The same for entities, which can be limited to a session too. */
-export interface EntitySearch extends SemanticSearch {
+export interface EntitySearchOptions extends SemanticSearchOptions {
   sessionId?: string | undefined;
 }
 
@@ -268,15 +342,50 @@ export interface EntitySearch extends SemanticSearch {
 export interface MemoryStore extends CheckpointBackend {
   /** Whether the two searches below rank by similarity: true here. */
   hasSemanticSearch: boolean;
+  /**
+   * Saves an entity of a session. `createdAt` and `updatedAt` are the same.
+   *
+   * @throws {SessionNotFoundError}
+   */
   saveEntity(entity: NewEntity): Promise<Entity>;
+  /** `null` for an unknown id. */
   getEntity(entityId: string): Promise<Entity | null>;
-  listEntities(options: EntityFilter): Promise<Entity[]>;
+  /** Newest first; all given filters apply together. */
+  listEntities(options: ListEntitiesOptions): Promise<Entity[]>;
+  /**
+   * Sets name, type, attributes, relationships, workspaceId and embedding where they are given, and moves `updatedAt`
+   * forward. Attributes and relationships are replaced whole; `null` clears workspaceId and embedding.
+   *
+   * @throws {EntityNotFoundError}
+   */
   updateEntity(entityId: string, updates: EntityUpdates): Promise<void>;
+  /** An unknown id is no error. */
   deleteEntity(entityId: string): Promise<void>;
+  /**
+   * Saves a fact, which outlives the session that it was learned in.
+   *
+   * @throws {SessionNotFoundError} where `sourceSessionId` is given and there is no such session.
+   */
   saveFact(fact: NewFact): Promise<Fact>;
+  /** `null` for an unknown id. */
   getFact(factId: string): Promise<Fact | null>;
-  listFacts(options: FactFilter): Promise<Fact[]>;
+  /** Newest first; all given filters apply together. */
+  listFacts(options: ListFactsOptions): Promise<Fact[]>;
+  /** An unknown id is no error. */
   deleteFact(factId: string): Promise<void>;
-  searchEntitiesSemantic(embedding: number[], options?: EntitySearch): Promise<Entity[]>;
-  searchFactsSemantic(embedding: number[], options?: SemanticSearch): Promise<Fact[]>;
+  /**
+   * The entities whose embeddings are most similar to the given one (cosine), best first, among equals the newest first.
+   * Exact. Embeddings with another number of dimensions are left out as long as there is one that can be compared.
+   *
+   * @param embedding Finite numbers, at least one.
+   * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
+   */
+  searchEntitiesSemantic(embedding: number[], options?: EntitySearchOptions): Promise<Entity[]>;
+  /**
+   * The same for facts.
+   *
+   * @param embedding Finite numbers, at least one.
+   * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
+   */
+  searchFactsSemantic(embedding: number[], options?: SemanticSearchOptions): Promise<Fact[]>;
 }

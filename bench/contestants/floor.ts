@@ -10,12 +10,12 @@
 import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
 import { SqliteCheckpointStore } from "../../src/index.js";
 import type {
-  CheckpointPage,
+  ListCheckpointsOptions,
   ForkOptions,
-  MessagePage,
+  GetMessagesOptions,
   NewCheckpoint,
   NewMessage,
-  SemanticSearch,
+  SemanticSearchOptions,
   SessionOptions,
 } from "../../src/types.js";
 import { FLOOR_SQL } from "./floor-sql.js";
@@ -108,7 +108,7 @@ export class Floor implements StoreSubject {
     return { ...message, id: Number(id), sessionId, createdAt: now };
   }
 
-  getMessages(sessionId: string, { limit }: MessagePage = {}) {
+  getMessages(sessionId: string, { limit }: GetMessagesOptions = {}) {
     const rows =
       limit === undefined
         ? this.#sql.messages.all(sessionId)
@@ -146,7 +146,7 @@ export class Floor implements StoreSubject {
     return this.listCheckpoints(sessionId, { limit: 1, namespace })[0] ?? null;
   }
 
-  listCheckpoints(sessionId: string, { limit = -1, namespace }: CheckpointPage = {}) {
+  listCheckpoints(sessionId: string, { limit = -1, namespace }: ListCheckpointsOptions = {}) {
     return this.#checkpointRows(sessionId, limit, namespace).map(toCheckpoint);
   }
 
@@ -160,7 +160,7 @@ export class Floor implements StoreSubject {
     return { id };
   }
 
-  searchFactsSemantic(embedding: number[], { topK = 10 }: SemanticSearch = {}) {
+  searchFactsSemantic(embedding: number[], { topK = 10 }: SemanticSearchOptions = {}) {
     this.#vectors ??= new ResidentVectors(this.#sql.embeddings.values());
     return this.#vectors.nearest(embedding, topK).map((rowid) => this.#sql.fact.get(rowid));
   }

@@ -3,12 +3,12 @@
  * that the store and 0.2.3 are measured as they are, without a wrapper.
  */
 import type {
-  CheckpointPage,
+  ListCheckpointsOptions,
   ForkOptions,
-  MessagePage,
+  GetMessagesOptions,
   NewCheckpoint,
   NewMessage,
-  SemanticSearch,
+  SemanticSearchOptions,
   SessionOptions,
 } from "../../src/types.js";
 
@@ -23,7 +23,7 @@ export interface Subject {
   createSession(directory: string, options?: SessionOptions): Awaitable<{ id: string }>;
   getSession(sessionId: string): Awaitable<unknown>;
   addMessage(sessionId: string, message: NewMessage): Awaitable<unknown>;
-  getMessages(sessionId: string, options?: MessagePage): Awaitable<readonly unknown[]>;
+  getMessages(sessionId: string, options?: GetMessagesOptions): Awaitable<readonly unknown[]>;
   saveCheckpoint(checkpoint: NewCheckpoint): Awaitable<{ id: string }>;
   getLatestCheckpoint(sessionId: string, namespace?: string): Awaitable<unknown>;
   deleteSession(sessionId: string): Awaitable<void>;
@@ -35,7 +35,7 @@ export interface StoreSubject extends Subject {
   listSessions(workspaceId?: string): Awaitable<readonly unknown[]>;
   updateSession(sessionId: string, updates: { metadata: Record<string, unknown> }): Awaitable<void>;
   getCheckpoint(checkpointId: string): Awaitable<unknown>;
-  listCheckpoints(sessionId: string, options?: CheckpointPage): Awaitable<readonly unknown[]>;
+  listCheckpoints(sessionId: string, options?: ListCheckpointsOptions): Awaitable<readonly unknown[]>;
   fork(checkpointId: string, options?: ForkOptions): Awaitable<{ id: string }>;
-  searchFactsSemantic(embedding: number[], options?: SemanticSearch): Awaitable<readonly unknown[]>;
+  searchFactsSemantic(embedding: number[], options?: SemanticSearchOptions): Awaitable<readonly unknown[]>;
 }

@@ -52,7 +52,7 @@ export function openFile(
   return retryOpening(path, settings.busyTimeout, () => {
     const connection = new Connection(newDatabase(path, settings.readonly), path, true);
     try {
-      connection.once(BUSY_TIMEOUT);
+      connection.queryOnce(BUSY_TIMEOUT);
       configure(connection, settings);
       bootstrap(connection);
       if (!settings.readonly) {
@@ -99,9 +99,9 @@ function newDatabase(path: string, readonly: boolean): BunDatabase {
 
 function configure(connection: Connection, settings: StoreSettings): void {
   for (const pragma of CONNECTION_PRAGMAS) {
-    connection.once(pragma);
+    connection.queryOnce(pragma);
   }
-  connection.once(SYNCHRONOUS[settings.synchronous]);
+  connection.queryOnce(SYNCHRONOUS[settings.synchronous]);
 }
 
 /**
@@ -109,7 +109,7 @@ function configure(connection: Connection, settings: StoreSettings): void {
  * answers with the one that stays.
  */
 function useWriteAheadLog(connection: Connection): void {
-  const answered = connection.once("PRAGMA journal_mode = WAL")[0]?.journal_mode;
+  const answered = connection.queryOnce("PRAGMA journal_mode = WAL")[0]?.journal_mode;
   if (answered !== "wal" && connection.path !== IN_MEMORY) {
     throw new StoreOpenError(
       connection.path,

@@ -38,12 +38,22 @@ export class SessionClocks {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#statements = connection.prepareAll(SESSION_CLOCKS_SQL);
+    this.#statements = connection.statements(SESSION_CLOCKS_SQL);
     this.#isShared = !connection.isOwned;
   }
 
-  /** To be called within a transaction that holds the write lock. 0 where nothing is in the session. */
-  latestIn(sessionId: string): number {
+  /** For a message: later than everything in its session. Call it in a transaction that holds the write lock. */
+  nextMessageTime(sessionId: string, now: number): number {
+    return Math.max(now, this.#latestIn(sessionId) + 1);
+  }
+
+  /** For a checkpoint: not earlier than anything in its session. Call it in a transaction that holds the write lock. */
+  nextCheckpointTime(sessionId: string, now: number): number {
+    return Math.max(now, this.#latestIn(sessionId));
+  }
+
+  /** 0 if nothing is in the session. */
+  #latestIn(sessionId: string): number {
     this.#forgetWhatOthersChanged();
     const known = this.#latest.get(sessionId);
     if (known !== undefined) {

@@ -10,7 +10,7 @@ import type { StoreSettings } from "../options.js";
 import { overdueTurn } from "../runtime/event-loop.js";
 import { WriteQueue } from "./write-queue.js";
 
-export class Calls {
+export class Scheduler {
   readonly #connection: Connection;
   readonly #settings: StoreSettings;
   readonly #queue: WriteQueue;

@@ -67,7 +67,7 @@ export class WriteQueue {
   constructor(connection: Connection, busyTimeout: number) {
     this.#connection = connection;
     this.#busyTimeout = busyTimeout;
-    this.#statements = connection.prepareAll(TRANSACTION_SQL);
+    this.#statements = connection.statements(TRANSACTION_SQL);
   }
 
   /** Resolves with what `write` returns, once it is committed. */
@@ -174,9 +174,9 @@ export class WriteQueue {
   }
 
   #lockOwnFile(): void {
-    this.#connection.once("BEGIN");
+    this.#connection.queryOnce("BEGIN");
     try {
-      this.#connection.once(CHANGE_NOTHING);
+      this.#connection.queryOnce(CHANGE_NOTHING);
     } catch (error) {
       this.#rollBack();
       throw error;

@@ -24,16 +24,16 @@ export function bootstrapSchema(connection: Connection, settings: StoreSettings)
   if (connection.isInTransaction) {
     throw new HostTransactionError();
   }
-  connection.once("BEGIN IMMEDIATE");
+  connection.queryOnce("BEGIN IMMEDIATE");
   try {
     migrate(connection, inspect(connection), settings.clock());
     if (!hasWholeVectors(connection)) {
       remakeVectors(connection);
     }
-    connection.once("COMMIT");
+    connection.queryOnce("COMMIT");
   } catch (error) {
     if (connection.isInTransaction) {
-      connection.once("ROLLBACK");
+      connection.queryOnce("ROLLBACK");
     }
     throw isReadonlyHost(connection, error) ? readonlyHost(connection, error) : error;
   }

@@ -51,7 +51,7 @@ const SELECT_INDEX = `
  *   our names is not ours.
  */
 export function inspect(connection: Connection): number {
-  const objects = connection.once(SELECT_OBJECTS);
+  const objects = connection.queryOnce(SELECT_OBJECTS);
   for (const expected of ourSchema().objects) {
     const found = objects.find((object) => object.name === expected.name);
     // What was made by our own text needs no look at its columns, which takes a third of opening a file.
@@ -83,7 +83,7 @@ function otherKind(found: Row): string {
 }
 
 function recordedVersion(connection: Connection, isRecorded: boolean): number {
-  const version = isRecorded ? Number(connection.once(SELECT_VERSION)[0]?.version) : 0;
+  const version = isRecorded ? Number(connection.queryOnce(SELECT_VERSION)[0]?.version) : 0;
   if (version > SCHEMA_VERSION) {
     throw new StoreOpenError(
       connection.path,
@@ -98,7 +98,7 @@ function recordedVersion(connection: Connection, isRecorded: boolean): number {
 
 /** A table that was recorded and is gone took data with it: making it anew would hide that. */
 export function refuseIncomplete(connection: Connection): void {
-  const names = connection.once(SELECT_OBJECTS).map((object) => object.name);
+  const names = connection.queryOnce(SELECT_OBJECTS).map((object) => object.name);
   const missing = Object.keys(CREATE_TABLES).filter((table) => !names.includes(table));
   if (missing.length > 0) {
     throw new StoreOpenError(
@@ -137,7 +137,7 @@ function makeOurSchema(): OurSchema {
   const connection = new Connection(new Database(IN_MEMORY), IN_MEMORY, true);
   migrate(connection, 0, 0);
   const objects = connection
-    .once(SELECT_OBJECTS)
+    .queryOnce(SELECT_OBJECTS)
     .filter((row) => !String(row.name).startsWith("sqlite_"))
     .map(
       (row): SchemaObject => ({
@@ -153,10 +153,10 @@ function makeOurSchema(): OurSchema {
 /** What of it matters: columns, keys, uniqueness and order. */
 function definitionOf(connection: Connection, { type, name, table }: SchemaObject): string {
   if (type === "index") {
-    return firstText(connection.once(SELECT_INDEX, table, name));
+    return firstText(connection.queryOnce(SELECT_INDEX, table, name));
   }
-  const foreignKeys = firstText(connection.once(SELECT_FOREIGN_KEYS, name));
-  const columns = firstText(connection.once(SELECT_COLUMNS, name));
+  const foreignKeys = firstText(connection.queryOnce(SELECT_FOREIGN_KEYS, name));
+  const columns = firstText(connection.queryOnce(SELECT_COLUMNS, name));
   return foreignKeys === "" ? columns : `${columns}; ${foreignKeys}`;
 }
 

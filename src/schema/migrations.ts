@@ -144,11 +144,11 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
 
 /** Applies what comes after a version. To be called within a transaction. */
 export function migrate(connection: Connection, from: number, now: number): void {
-  connection.once(CREATE_MIGRATIONS_TABLE);
+  connection.queryOnce(CREATE_MIGRATIONS_TABLE);
   for (const migration of MIGRATIONS.slice(from)) {
     for (const statement of migration.statements) {
-      connection.once(statement);
+      connection.queryOnce(statement);
     }
-    connection.once(RECORD_MIGRATION, migration.version, migration.name, now);
+    connection.queryOnce(RECORD_MIGRATION, migration.version, migration.name, now);
   }
 }

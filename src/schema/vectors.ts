@@ -146,7 +146,7 @@ function keptText({ name, body }: Trigger): string {
  * another text would run with our writes.
  */
 export function hasWholeVectors(connection: Connection): boolean {
-  const found = new Map(connection.once(SELECT_VECTOR_OBJECTS).map(({ name, sql }) => [name, sql]));
+  const found = new Map(connection.queryOnce(SELECT_VECTOR_OBJECTS).map(({ name, sql }) => [name, sql]));
   return (
     found.has(VECTORS_TABLE) &&
     found.has(DELETIONS_TABLE) &&
@@ -160,7 +160,7 @@ export function hasWholeVectors(connection: Connection): boolean {
  */
 export function remakeVectors(connection: Connection): void {
   for (const { name } of TRIGGERS) {
-    connection.once(`DROP TRIGGER IF EXISTS main.${name}`);
+    connection.queryOnce(`DROP TRIGGER IF EXISTS main.${name}`);
   }
   for (const statement of [
     CREATE_VECTORS,
@@ -168,11 +168,11 @@ export function remakeVectors(connection: Connection): void {
     ...CREATE_INDEXES,
     createTrigger(LOG_DELETION),
   ]) {
-    connection.once(statement);
+    connection.queryOnce(statement);
   }
-  connection.once("DELETE FROM main.checkpoint_sqlite_vectors");
+  connection.queryOnce("DELETE FROM main.checkpoint_sqlite_vectors");
   for (const statement of [...TRIGGERS.slice(1).map(createTrigger), ...FILL]) {
-    connection.once(statement);
+    connection.queryOnce(statement);
   }
 }
 
@@ -182,11 +182,11 @@ export function remakeVectors(connection: Connection): void {
  */
 export function fillTemporaryVectors(connection: Connection): void {
   for (const create of [CREATE_VECTORS, CREATE_DELETIONS]) {
-    connection.once(inTemporary(create));
+    connection.queryOnce(inTemporary(create));
   }
-  connection.once("DELETE FROM temp.checkpoint_sqlite_vectors");
+  connection.queryOnce("DELETE FROM temp.checkpoint_sqlite_vectors");
   for (const fill of FILL) {
-    connection.once(inTemporary(fill));
+    connection.queryOnce(inTemporary(fill));
   }
 }
 
@@ -198,11 +198,11 @@ export function inTemporary(statement: string): string {
 /** Once another process has brought the file up to date. */
 export function dropTemporaryVectors(connection: Connection): void {
   for (const table of [VECTORS_TABLE, DELETIONS_TABLE]) {
-    connection.once(`DROP TABLE IF EXISTS temp.${table}`);
+    connection.queryOnce(`DROP TABLE IF EXISTS temp.${table}`);
   }
 }
 
 /** Whether the file itself has the vectors that semantic search looks at. */
 export function hasVectors(connection: Connection): boolean {
-  return connection.once(SELECT_VECTOR_OBJECTS).some((object) => object.name === VECTORS_TABLE);
+  return connection.queryOnce(SELECT_VECTOR_OBJECTS).some((object) => object.name === VECTORS_TABLE);
 }

@@ -214,8 +214,8 @@ export class VectorsTable {
 
   /** @param isTemporary Whether it is on the vectors that were made for a file without any, see schema/vectors.ts. */
   constructor(connection: Connection, isTemporary = false) {
-    this.#statements = connection.prepareAll(VECTORS_SQL, isTemporary ? inTemporary : undefined);
-    this.#snapshot = connection.prepareAll(SNAPSHOT_SQL);
+    this.#statements = connection.statements(VECTORS_SQL, isTemporary ? inTemporary : undefined);
+    this.#snapshot = connection.statements(SNAPSHOT_SQL);
   }
 
   /** Runs reads that see nothing of what others commit meanwhile. */
@@ -295,8 +295,8 @@ export class VectorsTable {
     this.#statements.setUnit.run(revision, bytesOfUnit(unit));
   }
 
-  /** Fills in the row that a trigger has just made for an embedding that was written. */
-  keep(owner: VectorOwner, id: string, encoded: EncodedEmbedding | null): void {
+  /** Completes the row that a trigger has just inserted for an embedding. `null`: there is none. */
+  setUnitOf(owner: VectorOwner, id: string, encoded: EncodedEmbedding | null): void {
     if (encoded !== null) {
       this.#statements.setUnitOf.run(owner, id, bytesOfUnit(encoded.unit));
     }

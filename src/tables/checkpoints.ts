@@ -10,10 +10,10 @@ import {
   mustBe,
   nonNegativeInteger,
   oneOf,
+  optionalObject,
   optionalStructured,
   optionalText,
-  optionFields,
-  requiredFields,
+  requiredObject,
   structured,
   text,
 } from "../validation/arguments.js";
@@ -60,7 +60,7 @@ export const CHECKPOINTS_SQL = {
     ORDER BY created_at DESC, position DESC
     LIMIT +?2`,
 
-  listOfRoot: `
+  listInRoot: `
     SELECT ${COLUMNS}
     FROM main.checkpoints
     WHERE session_id = +?1
@@ -69,7 +69,7 @@ export const CHECKPOINTS_SQL = {
     LIMIT +?2`,
 
   // The last term is what the index is made for; SQLite does not see it in the one before.
-  listOfNamespace: `
+  listInNamespace: `
     SELECT ${COLUMNS}
     FROM main.checkpoints
     WHERE session_id = +?1
@@ -94,7 +94,7 @@ export const CHECKPOINTS_SQL = {
     ORDER BY created_at DESC, position DESC
     LIMIT +?2`,
 
-  listOfRootBefore: `
+  listInRootBefore: `
     SELECT ${COLUMNS}
     FROM main.checkpoints
     WHERE session_id = +?1
@@ -103,7 +103,7 @@ export const CHECKPOINTS_SQL = {
     ORDER BY created_at DESC, rowid DESC
     LIMIT +?2`,
 
-  listOfNamespaceBefore: `
+  listInNamespaceBefore: `
     SELECT ${COLUMNS}
     FROM main.checkpoints
     WHERE session_id = +?1
@@ -287,7 +287,7 @@ const FIELDS = [
 ] as const;
 
 export function encodeCheckpoint(checkpoint: unknown): NewCheckpointRow {
-  const given = requiredFields("checkpoint", checkpoint, FIELDS);
+  const given = requiredObject("checkpoint", checkpoint, FIELDS);
   return {
     session_id: text("checkpoint.sessionId", given.sessionId),
     namespace: optionalText("checkpoint.namespace", given.namespace) ?? "",
@@ -303,7 +303,7 @@ export function encodeCheckpoint(checkpoint: unknown): NewCheckpointRow {
 }
 
 export function encodeCheckpointPage(options: unknown): EncodedCheckpointPage {
-  const given = optionFields("options", options, ["limit", "namespace", "beforeId"]);
+  const given = optionalObject("options", options, ["limit", "namespace", "beforeId"]);
   return {
     namespace: optionalText("options.namespace", given.namespace),
     beforeId: optionalText("options.beforeId", given.beforeId),
@@ -339,7 +339,7 @@ export class CheckpointsTable {
   readonly #statements: Statements<keyof typeof CHECKPOINTS_SQL>;
 
   constructor(connection: Connection) {
-    this.#statements = connection.prepareAll(CHECKPOINTS_SQL);
+    this.#statements = connection.statements(CHECKPOINTS_SQL);
   }
 
   /**
@@ -416,9 +416,9 @@ export class CheckpointsTable {
       case null:
         return this.#statements.list.all(sessionId, count);
       case "":
-        return this.#statements.listOfRoot.all(sessionId, count);
+        return this.#statements.listInRoot.all(sessionId, count);
       default:
-        return this.#statements.listOfNamespace.all(sessionId, namespace, count);
+        return this.#statements.listInNamespace.all(sessionId, namespace, count);
     }
   }
 
@@ -432,9 +432,9 @@ export class CheckpointsTable {
       case null:
         return this.#statements.listBefore.all(sessionId, count, createdAt, position);
       case "":
-        return this.#statements.listOfRootBefore.all(sessionId, count, createdAt, position);
+        return this.#statements.listInRootBefore.all(sessionId, count, createdAt, position);
       default:
-        return this.#statements.listOfNamespaceBefore.all(sessionId, count, createdAt, position, namespace);
+        return this.#statements.listInNamespaceBefore.all(sessionId, count, createdAt, position, namespace);
     }
   }
 

@@ -8,19 +8,20 @@ import {
   encodeVectorQuery,
   SEARCH_OPTIONS,
   type VectorQuery,
+  VectorsTable,
 } from "../search/vectors-table.js";
 import type { Entity } from "../types.js";
 import {
-  type Clearable,
-  clearable,
+  type FieldUpdate,
+  fieldUpdate,
   limit,
+  optionalObject,
   optionalProse,
   optionalStructured,
   optionalText,
   optionalVector,
-  optionFields,
   prose,
-  requiredFields,
+  requiredObject,
   structured,
   text,
   vector,
@@ -59,7 +60,7 @@ export const ENTITIES_SQL = {
     ORDER BY rowid DESC
     LIMIT +?4`,
 
-  listOfSession: `
+  listInSession: `
     SELECT ${COLUMNS}
     FROM main.entities
     WHERE session_id = +?1
@@ -68,7 +69,7 @@ export const ENTITIES_SQL = {
     ORDER BY rowid DESC
     LIMIT +?4`,
 
-  listOfWorkspace: `
+  listInWorkspace: `
     SELECT ${COLUMNS}
     FROM main.entities
     WHERE workspace_id = +?2
@@ -112,7 +113,7 @@ export interface NewEntityRow {
   type: string;
   attributes: EncodedValue;
   relationships: EncodedValue;
-  embedding: string | null;
+  embedding: EncodedEmbedding | null;
 }
 
 /** `null` keeps what cannot be cleared. */
@@ -121,8 +122,8 @@ export interface EncodedEntityUpdates {
   type: string | null;
   attributes: string | null;
   relationships: string | null;
-  workspaceId: Clearable<string>;
-  embedding: Clearable<EncodedEmbedding>;
+  workspaceId: FieldUpdate<string>;
+  embedding: FieldUpdate<EncodedEmbedding>;
 }
 
 export interface EncodedEntityFilter {
@@ -143,38 +144,36 @@ const FIELDS = [
   "embedding",
 ] as const;
 
-export function encodeEntity(entity: unknown): { row: NewEntityRow; embedding: EncodedEmbedding | null } {
-  const given = requiredFields("entity", entity, FIELDS);
-  const encoded = encodeEmbedding(optionalVector("entity.embedding", given.embedding));
+export function encodeEntity(entity: unknown): NewEntityRow {
+  const given = requiredObject("entity", entity, FIELDS);
   return {
-    row: {
-      session_id: text("entity.sessionId", given.sessionId),
-      workspace_id: optionalText("entity.workspaceId", given.workspaceId),
-      name: prose("entity.name", given.name),
-      type: text("entity.type", given.type),
-      attributes: structured("entity.attributes", given.attributes ?? {}, record),
-      relationships: structured("entity.relationships", given.relationships ?? [], relationships),
-      embedding: encoded?.text ?? null,
-    },
-    embedding: encoded,
+    embedding: encodeEmbedding(optionalVector("entity.embedding", given.embedding)),
+    session_id: text("entity.sessionId", given.sessionId),
+    workspace_id: optionalText("entity.workspaceId", given.workspaceId),
+    name: prose("entity.name", given.name),
+    type: text("entity.type", given.type),
+    attributes: structured("entity.attributes", given.attributes ?? {}, record),
+    relationships: structured("entity.relationships", given.relationships ?? [], relationships),
   };
 }
 
 export function encodeEntityUpdates(updates: unknown): EncodedEntityUpdates {
-  const given = requiredFields("updates", updates, FIELDS);
+  const given = requiredObject("updates", updates, FIELDS);
   return {
     name: optionalProse("updates.name", given.name),
     type: optionalText("updates.type", given.type),
     attributes: optionalStructured("updates.attributes", given.attributes, record)?.text ?? null,
     relationships:
       optionalStructured("updates.relationships", given.relationships, relationships)?.text ?? null,
-    workspaceId: clearable(given.workspaceId, (id) => text("updates.workspaceId", id)),
-    embedding: clearable(given.embedding, (numbers) => encodeEmbedding(vector("updates.embedding", numbers))),
+    workspaceId: fieldUpdate(given.workspaceId, (id) => text("updates.workspaceId", id)),
+    embedding: fieldUpdate(given.embedding, (numbers) =>
+      encodeEmbedding(vector("updates.embedding", numbers)),
+    ),
   };
 }
 
 export function encodeEntityFilter(options: unknown): EncodedEntityFilter {
-  const given = optionFields("options", options, ["sessionId", "workspaceId", "type", "limit"]);
+  const given = optionalObject("options", options, ["sessionId", "workspaceId", "type", "limit"]);
   return {
     sessionId: optionalText("options.sessionId", given.sessionId),
     workspaceId: optionalText("options.workspaceId", given.workspaceId),
@@ -184,7 +183,7 @@ export function encodeEntityFilter(options: unknown): EncodedEntityFilter {
 }
 
 export function encodeEntitySearch(query: unknown, options: unknown): VectorQuery {
-  const given = optionFields("options", options, ["sessionId", "workspaceId", ...SEARCH_OPTIONS]);
+  const given = optionalObject("options", options, ["sessionId", "workspaceId", ...SEARCH_OPTIONS]);
   return encodeVectorQuery(query, given, {
     owner: "entity",
     sessionId: optionalText("options.sessionId", given.sessionId),
@@ -211,10 +210,12 @@ export function toEntity(row: Row): Entity {
 }
 
 export class EntitiesTable {
+  readonly #vectors: VectorsTable;
   readonly #statements: Statements<keyof typeof ENTITIES_SQL>;
 
   constructor(connection: Connection) {
-    this.#statements = connection.prepareAll(ENTITIES_SQL);
+    this.#vectors = new VectorsTable(connection);
+    this.#statements = connection.statements(ENTITIES_SQL);
   }
 
   /** `undefined`: no such session. */
@@ -227,13 +228,16 @@ export class EntitiesTable {
       entity.type,
       entity.attributes.text,
       entity.relationships.text,
-      entity.embedding,
+      entity.embedding?.text ?? null,
       now,
       now + LARGEST_CLOCK_ERROR,
     );
-    return row === null
-      ? undefined
-      : toEntity({ ...entity, id, created_at: row.created_at, updated_at: row.created_at });
+    if (row === null) {
+      return undefined;
+    }
+    this.#vectors.setUnitOf("entity", id, entity.embedding);
+    const embedding = entity.embedding?.text ?? null;
+    return toEntity({ ...entity, embedding, id, created_at: row.created_at, updated_at: row.created_at });
   }
 
   get(id: string): Entity | null {
@@ -245,9 +249,9 @@ export class EntitiesTable {
   list({ sessionId, workspaceId, type, limit: count }: EncodedEntityFilter): Entity[] {
     const statement =
       sessionId !== null
-        ? this.#statements.listOfSession
+        ? this.#statements.listInSession
         : workspaceId !== null
-          ? this.#statements.listOfWorkspace
+          ? this.#statements.listInWorkspace
           : type !== null
             ? this.#statements.listOfType
             : this.#statements.list;
@@ -268,7 +272,9 @@ export class EntitiesTable {
       updates.embedding.value?.text ?? null,
       now,
     );
-    return this.#isChanged(id, changes);
+    const isChanged = this.#isChanged(id, changes);
+    this.#vectors.setUnitOf("entity", id, updates.embedding.value);
+    return isChanged;
   }
 
   delete(id: string): void {

@@ -7,17 +7,18 @@ import {
   encodeVectorQuery,
   SEARCH_OPTIONS,
   type VectorQuery,
+  VectorsTable,
 } from "../search/vectors-table.js";
 import type { Fact } from "../types.js";
 import {
   fraction,
   limit,
   optionalFraction,
+  optionalObject,
   optionalText,
   optionalVector,
-  optionFields,
   prose,
-  requiredFields,
+  requiredObject,
 } from "../validation/arguments.js";
 import { embedding } from "../validation/schemas.js";
 import { LARGEST_CLOCK_ERROR } from "./entities.js";
@@ -48,7 +49,7 @@ export const FACTS_SQL = {
     ORDER BY rowid DESC
     LIMIT +?3`,
 
-  listOfWorkspace: `
+  listInWorkspace: `
     SELECT ${COLUMNS}
     FROM main.facts
     WHERE workspace_id = +?1
@@ -67,7 +68,7 @@ export interface NewFactRow {
   content: string;
   confidence: number;
   source_session_id: string | null;
-  embedding: string | null;
+  embedding: EncodedEmbedding | null;
 }
 
 export interface EncodedFactFilter {
@@ -77,29 +78,25 @@ export interface EncodedFactFilter {
   limit: number;
 }
 
-export function encodeFact(fact: unknown): { row: NewFactRow; embedding: EncodedEmbedding | null } {
-  const given = requiredFields("fact", fact, [
+export function encodeFact(fact: unknown): NewFactRow {
+  const given = requiredObject("fact", fact, [
     "workspaceId",
     "content",
     "confidence",
     "sourceSessionId",
     "embedding",
   ]);
-  const encoded = encodeEmbedding(optionalVector("fact.embedding", given.embedding));
   return {
-    row: {
-      workspace_id: optionalText("fact.workspaceId", given.workspaceId),
-      content: prose("fact.content", given.content),
-      confidence: fraction("fact.confidence", given.confidence),
-      source_session_id: optionalText("fact.sourceSessionId", given.sourceSessionId),
-      embedding: encoded?.text ?? null,
-    },
-    embedding: encoded,
+    embedding: encodeEmbedding(optionalVector("fact.embedding", given.embedding)),
+    workspace_id: optionalText("fact.workspaceId", given.workspaceId),
+    content: prose("fact.content", given.content),
+    confidence: fraction("fact.confidence", given.confidence),
+    source_session_id: optionalText("fact.sourceSessionId", given.sourceSessionId),
   };
 }
 
 export function encodeFactFilter(options: unknown): EncodedFactFilter {
-  const given = optionFields("options", options, ["workspaceId", "minConfidence", "limit"]);
+  const given = optionalObject("options", options, ["workspaceId", "minConfidence", "limit"]);
   return {
     workspaceId: optionalText("options.workspaceId", given.workspaceId),
     minConfidence: optionalFraction("options.minConfidence", given.minConfidence),
@@ -108,7 +105,7 @@ export function encodeFactFilter(options: unknown): EncodedFactFilter {
 }
 
 export function encodeFactSearch(query: unknown, options: unknown): VectorQuery {
-  const given = optionFields("options", options, ["workspaceId", ...SEARCH_OPTIONS]);
+  const given = optionalObject("options", options, ["workspaceId", ...SEARCH_OPTIONS]);
   const workspaceId = optionalText("options.workspaceId", given.workspaceId);
   return encodeVectorQuery(query, given, { owner: "fact", sessionId: null, workspaceId });
 }
@@ -129,10 +126,12 @@ export function toFact(row: Row): Fact {
 }
 
 export class FactsTable {
+  readonly #vectors: VectorsTable;
   readonly #statements: Statements<keyof typeof FACTS_SQL>;
 
   constructor(connection: Connection) {
-    this.#statements = connection.prepareAll(FACTS_SQL);
+    this.#vectors = new VectorsTable(connection);
+    this.#statements = connection.statements(FACTS_SQL);
   }
 
   insert(id: string, fact: NewFactRow, now: number): Fact {
@@ -143,13 +142,14 @@ export class FactsTable {
       fact.confidence,
       fact.source_session_id,
       now,
-      fact.embedding,
+      fact.embedding?.text ?? null,
       now + LARGEST_CLOCK_ERROR,
     );
     if (row === null) {
       throw ignoredByTrigger("facts");
     }
-    return toFact({ ...fact, id, created_at: row.created_at });
+    this.#vectors.setUnitOf("fact", id, fact.embedding);
+    return toFact({ ...fact, embedding: fact.embedding?.text ?? null, id, created_at: row.created_at });
   }
 
   get(id: string): Fact | null {
@@ -159,7 +159,7 @@ export class FactsTable {
 
   /** Newest first. */
   list({ workspaceId, minConfidence, limit: count }: EncodedFactFilter): Fact[] {
-    const statement = workspaceId === null ? this.#statements.list : this.#statements.listOfWorkspace;
+    const statement = workspaceId === null ? this.#statements.list : this.#statements.listInWorkspace;
     return statement.all(workspaceId, minConfidence, count).map(toFact);
   }
 

@@ -10,11 +10,11 @@ import {
   mustBe,
   oneOf,
   optionalNonNegativeInteger,
+  optionalObject,
   optionalProse,
   optionalStructured,
   optionalTime,
-  optionFields,
-  requiredFields,
+  requiredObject,
   text,
 } from "../validation/arguments.js";
 import { toolCalls, toolResults } from "../validation/schemas.js";
@@ -105,7 +105,7 @@ export interface EncodedMessagePage {
 const FIELDS = ["role", "content", "toolCalls", "toolResults", "tokensIn", "tokensOut"] as const;
 
 export function encodeMessage(sessionId: unknown, message: unknown): NewMessageRow {
-  const given = requiredFields("message", message, FIELDS);
+  const given = requiredObject("message", message, FIELDS);
   return {
     session_id: text("sessionId", sessionId),
     role: oneOf("message.role", given.role, ROLES),
@@ -118,7 +118,7 @@ export function encodeMessage(sessionId: unknown, message: unknown): NewMessageR
 }
 
 export function encodeMessagePage(options: unknown): EncodedMessagePage {
-  const given = optionFields("options", options, ["before", "beforeId", "limit"]);
+  const given = optionalObject("options", options, ["before", "beforeId", "limit"]);
   return {
     before: optionalTime("options.before", given.before),
     beforeId: optionalNonNegativeInteger("options.beforeId", given.beforeId),
@@ -149,7 +149,7 @@ export class MessagesTable {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#statements = connection.prepareAll(MESSAGES_SQL);
+    this.#statements = connection.statements(MESSAGES_SQL);
   }
 
   insert(message: NewMessageRow, createdAt: number): StoredMessage {
@@ -205,7 +205,7 @@ export class MessagesTable {
     try {
       return insert();
     } catch (error) {
-      if (codeOf(error) === SQLITE.FULL && this.#connection.once(SELECT_LAST_ID).length > 0) {
+      if (codeOf(error) === SQLITE.FULL && this.#connection.queryOnce(SELECT_LAST_ID).length > 0) {
         throw new CheckpointCorruptionError(
           "table sqlite_sequence, name messages, column seq: the highest id there can be was given to a message, so the next one can " +
             "have none. Delete that message, and set seq to the highest id that is left.",

@@ -1,18 +1,19 @@
 /** The table `sessions`: its statements, what they take, and the mapper from row to {@link Session}. */
 
 import type { Connection, Row, Statements } from "../database/connection.js";
+import { SessionNotFoundError } from "../errors.js";
 import type { EncodedValue } from "../json-plus/text.js";
 import { ColumnReader, ignoredByTrigger, setIfPresent } from "../rows/column-reader.js";
 import type { Session } from "../types.js";
 import {
-  type Clearable,
-  clearable,
+  type FieldUpdate,
+  fieldUpdate,
+  optionalObject,
   optionalProse,
   optionalStructured,
   optionalText,
-  optionFields,
   prose,
-  requiredFields,
+  requiredObject,
   structured,
   text,
 } from "../validation/arguments.js";
@@ -44,7 +45,7 @@ export const SESSIONS_SQL = {
 
   // Among equals oldest first, as the index of 0.2.3 has them: one of our own for the other order would have to be
   // written with every message.
-  listOfWorkspace: `
+  listInWorkspace: `
     SELECT ${COLUMNS}
     FROM main.sessions
     WHERE workspace_id = +?1
@@ -61,13 +62,13 @@ export const SESSIONS_SQL = {
       updated_at = max(?9, updated_at + 1)
     WHERE id = ?1`,
 
-  nextUpdate: `
+  nextUpdatedAt: `
     SELECT id, max(?2, updated_at + 1) AS updated_at
     FROM main.sessions
     WHERE id = ?1`,
 
   // Without RETURNING, which takes twice as long as a look before.
-  touch: `
+  setUpdatedAt: `
     UPDATE main.sessions
     SET updated_at = ?2
     WHERE id = ?1`,
@@ -100,15 +101,15 @@ export interface Fork {
 }
 
 export interface EncodedSessionUpdates {
-  title: Clearable<string>;
-  workspaceId: Clearable<string>;
-  metadata: Clearable<string>;
+  title: FieldUpdate<string>;
+  workspaceId: FieldUpdate<string>;
+  metadata: FieldUpdate<string>;
   /** `null` keeps it. */
   directory: string | null;
 }
 
 export function encodeSession(directory: unknown, options: unknown): NewSessionRow {
-  const given = optionFields("options", options, ["title", "workspaceId", "metadata"]);
+  const given = optionalObject("options", options, ["title", "workspaceId", "metadata"]);
   return {
     directory: text("directory", directory),
     title: optionalProse("options.title", given.title),
@@ -118,11 +119,14 @@ export function encodeSession(directory: unknown, options: unknown): NewSessionR
 }
 
 export function encodeSessionUpdates(updates: unknown): EncodedSessionUpdates {
-  const given = requiredFields("updates", updates, ["title", "workspaceId", "metadata", "directory"]);
+  const given = requiredObject("updates", updates, ["title", "workspaceId", "metadata", "directory"]);
   return {
-    title: clearable(given.title, (title) => prose("updates.title", title)),
-    workspaceId: clearable(given.workspaceId, (id) => text("updates.workspaceId", id)),
-    metadata: clearable(given.metadata, (metadata) => structured("updates.metadata", metadata, record).text),
+    title: fieldUpdate(given.title, (title) => prose("updates.title", title)),
+    workspaceId: fieldUpdate(given.workspaceId, (id) => text("updates.workspaceId", id)),
+    metadata: fieldUpdate(
+      given.metadata,
+      (metadata) => structured("updates.metadata", metadata, record).text,
+    ),
     directory: optionalText("updates.directory", given.directory),
   };
 }
@@ -156,10 +160,12 @@ function lastCreatedFirstAmongEquals(sessions: readonly Session[]): Session[] {
 }
 
 export class SessionsTable {
+  readonly #connection: Connection;
   readonly #statements: Statements<keyof typeof SESSIONS_SQL>;
 
   constructor(connection: Connection) {
-    this.#statements = connection.prepareAll(SESSIONS_SQL);
+    this.#connection = connection;
+    this.#statements = connection.statements(SESSIONS_SQL);
   }
 
   insert(id: string, session: NewSessionRow, now: number): Session {
@@ -182,14 +188,10 @@ export class SessionsTable {
     return row === null ? null : toSession(row);
   }
 
-  has(id: string): boolean {
-    return this.#statements.exists.get(id) !== null;
-  }
-
   list(workspaceId: string | null): Session[] {
     return workspaceId === null
       ? this.#statements.list.all().map(toSession)
-      : lastCreatedFirstAmongEquals(this.#statements.listOfWorkspace.all(workspaceId).map(toSession));
+      : lastCreatedFirstAmongEquals(this.#statements.listInWorkspace.all(workspaceId).map(toSession));
   }
 
   /** Returns whether there is such a session. */
@@ -211,29 +213,62 @@ export class SessionsTable {
 
   /** @throws {StorageError} if the row is there, and was left as it is. */
   #isChanged(id: string, changes: number): boolean {
-    if (changes === 0 && this.has(id)) {
+    if (changes === 0 && this.#exists(id)) {
       throw ignoredByTrigger("sessions");
     }
     return changes > 0;
   }
 
-  /** A time, or the first one after the session's last update. `undefined`: no such session. */
-  nextUpdate(id: string, earliest: number): number | undefined {
-    const row = this.#statements.nextUpdate.get(id, earliest);
-    return row === null ? undefined : column.integer(row, "updated_at");
+  /**
+   * Sets `updatedAt` to a time, or to the first one after its present value, and returns it.
+   *
+   * @throws {SessionNotFoundError}
+   */
+  moveUpdatedAt(id: string, earliest: number): number {
+    const row = this.#statements.nextUpdatedAt.get(id, earliest);
+    if (row === null) {
+      throw new SessionNotFoundError(id);
+    }
+    const updatedAt = column.integer(row, "updated_at");
+    this.#isChanged(id, this.#statements.setUpdatedAt.run(id, updatedAt).changes);
+    return updatedAt;
   }
 
-  touch(id: string, updatedAt: number): void {
-    this.#isChanged(id, this.#statements.touch.run(id, updatedAt).changes);
-  }
-
-  /** Returns whether the original is there. */
-  insertFork(id: string, { originalId, checkpointId, title }: Fork, createdAt: number): boolean {
+  /** `undefined`: the original does not exist. */
+  insertFork(id: string, { originalId, checkpointId, title }: Fork, createdAt: number): Session | undefined {
     const { changes } = this.#statements.insertFork.run(id, originalId, title, checkpointId, createdAt);
-    return this.#isChanged(originalId, changes);
+    return this.#isChanged(originalId, changes) ? (this.get(id) ?? undefined) : undefined;
   }
 
+  /** @throws {StorageError} if the host has switched foreign keys off on its Database. */
   delete(id: string): void {
+    this.#connection.requireForeignKeys();
     this.#isChanged(id, this.#statements.delete.run(id).changes);
+  }
+
+  /** @throws {SessionNotFoundError} */
+  mustExist(id: string): void {
+    if (!this.#exists(id)) {
+      throw new SessionNotFoundError(id);
+    }
+  }
+
+  /**
+   * For a list in which nothing was found: only then is it worth asking whether there is such a session.
+   *
+   * @throws {SessionNotFoundError}
+   */
+  emptyOf(id: string): [] {
+    this.mustExist(id);
+    return [];
+  }
+
+  #exists(id: string): boolean {
+    return this.#statements.exists.get(id) !== null;
+  }
+
+  /** Why a row that refers to a session was not inserted. */
+  whyNotInserted(table: string, id: string): Error {
+    return this.#exists(id) ? ignoredByTrigger(table) : new SessionNotFoundError(id);
   }
 }

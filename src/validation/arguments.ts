@@ -45,13 +45,13 @@ export function optionalText(argument: string, value: unknown): string | null {
 }
 
 /** A value to be set, where it is given; `null` clears it. */
-export interface Clearable<T> {
+export interface FieldUpdate<T> {
   isGiven: boolean;
   value: T | null;
 }
 
 /** `undefined` keeps what is there. */
-export function clearable<T>(value: unknown, encode: (value: unknown) => T | null): Clearable<T> {
+export function fieldUpdate<T>(value: unknown, encode: (value: unknown) => T | null): FieldUpdate<T> {
   return { isGiven: value !== undefined, value: isAbsent(value) ? null : encode(value) };
 }
 
@@ -131,13 +131,13 @@ export function optionalVector(argument: string, value: unknown): number[] | nul
 export type Fields<Name extends string> = Record<Name, unknown>;
 
 /** The named fields of an options argument; absent: none of them. Anything else in it is refused, so that a typo is noticed. */
-export function optionFields<Name extends string>(
+export function optionalObject<Name extends string>(
   argument: string,
   value: unknown,
   names: readonly Name[],
 ): Fields<Name> {
   const options = isAbsent(value) ? {} : value;
-  const fields = requiredFields(argument, options, names);
+  const fields = requiredObject(argument, options, names);
   const unknown = reading(argument, () => unknownName(Object(options), names));
   if (unknown !== undefined) {
     throw new InvalidArgumentError(
@@ -154,7 +154,7 @@ function unknownName(options: Record<string, unknown>, names: readonly string[])
 }
 
 /** The named fields of an object that must be there, as a message is. Its other fields are ignored. */
-export function requiredFields<Name extends string>(
+export function requiredObject<Name extends string>(
   argument: string,
   value: unknown,
   names: readonly Name[],

@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "../errors.js";
 import type { StoreSettings } from "../options.js";
 import { messageOf } from "../values/describe.js";
-import { mustBe, nonNegativeInteger, oneOf, optionFields } from "./arguments.js";
+import { mustBe, nonNegativeInteger, oneOf, optionalObject } from "./arguments.js";
 
 /** What SQLite's own busy timeout can hold, almost 25 days. */
 const LONGEST_BUSY_TIMEOUT = 2_147_483_647;
@@ -39,7 +39,7 @@ const OPTION_NAMES = [
  * @throws {InvalidArgumentError} for an unknown name or a value that is not allowed.
  */
 export function settingsOf(options: unknown, isForHostDatabase = false): StoreSettings {
-  const given = withoutAbsent(optionFields("options", options, OPTION_NAMES));
+  const given = withoutAbsent(optionalObject("options", options, OPTION_NAMES));
   if (isForHostDatabase) {
     refuseFileOptions(given);
   }

@@ -70,7 +70,7 @@ function sessionFields(method: "createSession" | "updateSession"): BadArgument[]
   return [field("title", notStrings), field("workspaceId", notStrings), field("metadata", notRecords)];
 }
 
-function optionFields(method: string, fields: Readonly<Record<string, readonly unknown[]>>): BadArgument[] {
+function optionalObject(method: string, fields: Readonly<Record<string, readonly unknown[]>>): BadArgument[] {
   return Object.entries(fields).map(([argument, values]) => ({
     method,
     argument,
@@ -119,9 +119,9 @@ const badArguments: readonly BadArgument[] = [
     ["listCheckpoints"],
   ]),
   ...idArguments("checkpointId", [["getCheckpoint"], ["fork"]]),
-  ...optionFields("getMessages", { before: notTimes, limit: notCounts }),
-  ...optionFields("listCheckpoints", { namespace: notStrings, limit: notCounts }),
-  ...optionFields("fork", { title: notStrings }),
+  ...optionalObject("getMessages", { before: notTimes, limit: notCounts }),
+  ...optionalObject("listCheckpoints", { namespace: notStrings, limit: notCounts }),
+  ...optionalObject("fork", { title: notStrings }),
   {
     method: "getLatestCheckpoint",
     argument: "namespace",

@@ -58,8 +58,16 @@ async function costOf(name: string, size: number): Promise<Cost> {
   const path = join(folder.path, `${name.replaceAll(/\W/g, "-")}-${size}.db`);
   await new SqliteCheckpointStore(path).close();
   fill(path, size);
-  const { result: store, prepared } = watchOpening(path, () => new SqliteCheckpointStore(path));
-  const cost = count(prepared);
+  const cost: Cost = { executions: 0, rows: 0 };
+  let isOpen = false;
+  const { result: store } = watchOpening(
+    path,
+    () => new SqliteCheckpointStore(path),
+    (statement) => {
+      if (isOpen) count(statement, cost);
+    },
+  );
+  isOpen = true;
   await CALLS[name]?.(store);
   const counted = { ...cost };
   await store.close();
@@ -80,19 +88,15 @@ function fill(path: string, size: number): void {
   );
 }
 
-/** Counts what is executed from now on; transactions among it. */
-function count(prepared: readonly Statement[]): Cost {
-  const cost: Cost = { executions: 0, rows: 0 };
-  for (const statement of prepared) {
-    for (const method of ["run", "get", "all", "values"] as const) {
-      const execute = statement[method].bind(statement);
-      spyOn(statement, method).mockImplementation((...parameters: never[]) => {
-        const result: unknown = execute(...parameters);
-        cost.executions += 1;
-        cost.rows += Array.isArray(result) ? result.length : 1;
-        return result as never;
-      });
-    }
+/** Counts what a statement executes and reads; transactions are statements too. */
+function count(statement: Statement, cost: Cost): void {
+  for (const method of ["run", "get", "all", "values"] as const) {
+    const execute = statement[method].bind(statement);
+    spyOn(statement, method).mockImplementation((...parameters: never[]) => {
+      const result: unknown = execute(...parameters);
+      cost.executions += 1;
+      cost.rows += Array.isArray(result) ? result.length : 1;
+      return result as never;
+    });
   }
-  return cost;
 }

@@ -1,10 +1,12 @@
 /** How SQLite answers every statement of the store: by index, whatever is in the file. */
 import type { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SqliteCheckpointStore } from "../../src/index.js";
+import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { foreignKeysOf, indexesOf, tablesOf } from "../support/catalogue.js";
+import { buildEntity, buildFact } from "../support/memory-builders.js";
 import { watchOpening } from "../support/opened-database.js";
 import { rowsOf, runOn, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
@@ -16,24 +18,24 @@ const ROOMS_WITH_STATEMENTS = ["rows", "search", "tables"];
 const SEARCHES: Readonly<Record<string, string>> = {
   "SESSIONS_SQL.select": "sessions (id=?)",
   "SESSIONS_SQL.exists": "sessions (id=?)",
-  "SESSIONS_SQL.listOfWorkspace": "sessions (workspace_id=?)",
+  "SESSIONS_SQL.listInWorkspace": "sessions (workspace_id=?)",
   "MESSAGES_SQL.list": "messages (session_id=?)",
   "MESSAGES_SQL.page": "messages (session_id=? AND created_at<?)",
   "MESSAGES_SQL.pageBefore": "messages (session_id=? AND created_at<?)",
   "MESSAGES_SQL.copyToFork": "messages (session_id=? AND created_at<?)",
   "CHECKPOINTS_SQL.select": "checkpoints (id=?)",
   "CHECKPOINTS_SQL.origin": "checkpoints (id=?)",
-  "CHECKPOINTS_SQL.listOfRoot": "checkpoints (session_id=?)",
-  "CHECKPOINTS_SQL.listOfNamespace": "checkpoints (session_id=? AND namespace=?)",
-  "CHECKPOINTS_SQL.listOfRootBefore": "checkpoints (session_id=? AND created_at<?)",
-  "CHECKPOINTS_SQL.listOfNamespaceBefore": "checkpoints (session_id=? AND namespace=? AND created_at<?)",
+  "CHECKPOINTS_SQL.listInRoot": "checkpoints (session_id=?)",
+  "CHECKPOINTS_SQL.listInNamespace": "checkpoints (session_id=? AND namespace=?)",
+  "CHECKPOINTS_SQL.listInRootBefore": "checkpoints (session_id=? AND created_at<?)",
+  "CHECKPOINTS_SQL.listInNamespaceBefore": "checkpoints (session_id=? AND namespace=? AND created_at<?)",
   "CHECKPOINTS_SQL.nextVersion": "checkpoints (session_id=? AND namespace=?)",
   "ENTITIES_SQL.select": "entities (id=?)",
-  "ENTITIES_SQL.listOfSession": "entities (session_id=?)",
-  "ENTITIES_SQL.listOfWorkspace": "entities (workspace_id=?)",
+  "ENTITIES_SQL.listInSession": "entities (session_id=?)",
+  "ENTITIES_SQL.listInWorkspace": "entities (workspace_id=?)",
   "ENTITIES_SQL.listOfType": "entities (type=?)",
   "FACTS_SQL.select": "facts (id=?)",
-  "FACTS_SQL.listOfWorkspace": "facts (workspace_id=?)",
+  "FACTS_SQL.listInWorkspace": "facts (workspace_id=?)",
   "VECTORS_SQL.page": "checkpoint_sqlite_vectors (rowid>?)",
   "VECTORS_SQL.revisionsOfSession": "checkpoint_sqlite_vectors (owner=? AND session_id=?)",
   "VECTORS_SQL.revisionsOfWorkspace": "checkpoint_sqlite_vectors (owner=? AND workspace_id=?)",
@@ -97,18 +99,15 @@ test("there are statements to look at, those of the latest, a page and a list am
   expect(names).toEqual(expect.arrayContaining(Object.keys(SEARCHES)));
 });
 
-test("every statement that is looked at here is one that a store prepares", async () => {
-  const path = fileOf("prepared");
-  const { result: store, statements: prepared } = watchOpening(path, () => {
-    const opened = new SqliteCheckpointStore(path);
-    void opened.searchFactsSemantic([1]); // What a search needs is prepared at the first one.
-    return opened;
-  });
-  await store.close();
-  for (const { name, sql } of statements) expect(prepared, name).toContain(sql);
+test("every statement that is looked at here is used by its own file", () => {
+  for (const { name, sql, file } of statements) {
+    const key = name.split(".")[1] ?? "";
+    const uses = readFileSync(file, "utf8").match(new RegExp(`[.,{ ]${key}\\b(?!:)`, "g")) ?? [];
+    expect(uses.length, `${name}: ${sql}`).toBeGreaterThan(0);
+  }
 });
 
-// What SQLite does cannot be seen through bun:sqlite, only timed: see prepareAll in src/database/connection.ts.
+// What SQLite does cannot be seen through bun:sqlite, only timed: see statements in src/database/connection.ts.
 test("no statement that sorts, joins or takes a maximum shows SQLite a bare parameter", () => {
   const isPlannedByValue = /ORDER BY|JOIN|(?:max|min)\((?:\w+\.)?\w+\)/;
   const bareParameter = /(?:[=<>]|LIMIT|IN \()\s*\?/;
@@ -117,11 +116,13 @@ test("no statement that sorts, joins or takes a maximum shows SQLite a bare para
 });
 
 test("a store prepares no statement on its tables beside those that are looked at here", async () => {
-  const path = fileOf("empty");
+  const path = fileOf("called");
   const { result: store, statements: prepared } = watchOpening(path, () => new SqliteCheckpointStore(path));
+  await callEverything(store);
   await store.close();
   const exported = new Set(statements.map(({ sql }) => sql));
   const tables = /\b(sessions|messages|checkpoints|entities|facts)\b/;
+  expect(prepared.filter((sql) => exported.has(sql)).length).toBeGreaterThan(40);
   expect(prepared.filter((sql) => !exported.has(sql) && tables.test(sql))).toEqual([]);
 });
 
@@ -214,7 +215,50 @@ test("for every foreign key there is an index, so that deleting a session scans 
   });
 });
 
+/** Statements are prepared at their first use. */
+async function callEverything(store: SqliteCheckpointStore): Promise<void> {
+  const { id } = await store.createSession("./everything", { workspaceId: "w" });
+  await store.listSessions();
+  await store.listSessions("w");
+  await store.updateSession(id, { title: "t" });
+  const message = await store.addMessage(id, buildMessage(id));
+  await store.getMessages(id);
+  await store.getMessages(id, { limit: 1 });
+  await store.getMessages(id, { beforeId: message.id });
+  const checkpoint = await store.saveCheckpoint(buildCheckpoint(id, { namespace: "n" }));
+  await store.saveCheckpoint(buildCheckpoint(id));
+  for (const namespace of [undefined, "", "n"]) {
+    await store.getLatestCheckpoint(id, namespace);
+    await store.listCheckpoints(id, { namespace });
+    await store.listCheckpoints(id, { namespace, beforeId: checkpoint.id });
+  }
+  await store.getCheckpoint(checkpoint.id);
+  const fork = await store.fork(checkpoint.id);
+  await store.getMessages("unknown").catch(() => []);
+  const entity = await store.saveEntity(buildEntity(id, { embedding: [1, 0] }));
+  await store.updateEntity(entity.id, { name: "renamed", embedding: [0, 1] });
+  await store.listEntities({ type: "person" });
+  for (const filter of [{}, { sessionId: id }, { workspaceId: "w" }]) {
+    await store.listEntities(filter);
+    await store.searchEntitiesSemantic([1, 0], filter);
+  }
+  const fact = await store.saveFact(buildFact({ embedding: [1, 0], sourceSessionId: id }));
+  for (const filter of [{}, { workspaceId: "w" }]) {
+    await store.listFacts(filter);
+    await store.searchFactsSemantic([1, 0], filter);
+  }
+  await store.getEntity(entity.id);
+  await store.getFact(fact.id);
+  await store.deleteEntity(entity.id);
+  await store.deleteFact(fact.id);
+  await store.searchFactsSemantic([1, 0]);
+  await store.deleteMessage(message.id);
+  await store.deleteCheckpoint(checkpoint.id);
+  await store.deleteSession(fork.id);
+}
+
 interface NamedStatement {
+  readonly file: string;
   readonly name: string;
   readonly sql: string;
 }
@@ -230,7 +274,7 @@ async function exportedStatements(): Promise<NamedStatement[]> {
     for (const [group, texts] of Object.entries(module ?? {})) {
       if (!group.endsWith("_SQL")) continue;
       for (const [name, sql] of Object.entries(texts ?? {}))
-        found.push({ name: `${group}.${name}`, sql: String(sql) });
+        found.push({ file, name: `${group}.${name}`, sql: String(sql) });
     }
   }
   return found;

@@ -39,6 +39,8 @@ test("the clocks of more sessions than are remembered stand above what is in the
 test("no more clocks are remembered than a thousand: the first one is looked for again", async () => {
   const opened = watchOpening(path, () => new SqliteCheckpointStore(path));
   await using store = opened.result;
+  const { id } = await store.createSession("./prepares");
+  await store.addMessage(id, buildMessage(id));
   const looks = spyOn(statementOf(opened, SESSION_CLOCKS_SQL.latest), "get");
   const sessions = await Promise.all(Array.from({ length: 1_001 }, () => store.createSession("./many")));
   const ids = sessions.map(({ id }) => id);

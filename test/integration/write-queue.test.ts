@@ -235,6 +235,7 @@ describe("a write that fails among others fails alone", () => {
     for (const thrown of [undefined, Object.create(null), "text"]) {
       const opened = watchOpening(path, () => new SqliteCheckpointStore(path));
       await using guest = opened.result;
+      await guest.createSession("./prepares");
       spyOn(statementOf(opened, SESSIONS_SQL.insert), "run").mockImplementationOnce(() => {
         throw thrown;
       });
@@ -248,6 +249,7 @@ describe("a write that fails among others fails alone", () => {
     await using guest = opened.result;
     other.run(`CREATE TRIGGER refuse AFTER INSERT ON messages WHEN new.content = 'bad'
       BEGIN SELECT RAISE(ABORT, 'refused by a trigger'); END`);
+    await outcomesOf([guest.addMessage(id, buildMessage(id, { content: "bad" }))]);
     const rollback = spyOn(statementOf(opened, TRANSACTION_SQL.rollback), "run").mockImplementationOnce(
       () => {
         throw new Error("the rollback failed");
@@ -263,11 +265,12 @@ describe("a write that fails among others fails alone", () => {
   test("and an I/O error before the commit is no unknown outcome", async () => {
     const opened = watchOpening(path, () => new SqliteCheckpointStore(path));
     await using guest = opened.result;
+    const first = await guest.addMessage(id, buildMessage(id));
     spyOn(statementOf(opened, MESSAGES_SQL.insert), "run").mockImplementationOnce(() => {
       throw Object.assign(new Error("disk I/O error"), { errno: 10, code: "SQLITE_IOERR" });
     });
     expect(await outcomesOf([guest.addMessage(id, buildMessage(id))])).toEqual(["StorageError"]);
-    expect(await guest.getMessages(id)).toEqual([]);
+    expect(await guest.getMessages(id)).toEqual([first]);
   });
 
   test("and a write that depends on it fails by itself", async () => {
@@ -516,6 +519,7 @@ describe("a lock that another connection holds", () => {
   test("is waited for also if SQLite calls it a locking protocol error", async () => {
     const opened = watchOpening(path, () => new SqliteCheckpointStore(path));
     await using guest = opened.result;
+    await guest.createSession("./prepares");
     spyOn(statementOf(opened, TRANSACTION_SQL.begin), "run").mockImplementationOnce(() => {
       throw Object.assign(new Error("locking protocol"), { errno: 15, code: "SQLITE_PROTOCOL" });
     });

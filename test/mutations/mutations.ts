@@ -494,8 +494,8 @@ const TABLES: readonly Mutation[] = [
   },
   {
     file: "src/tables/checkpoints.ts",
-    find: "AND namespace <> ''\n    ORDER BY created_at DESC, position DESC\n    LIMIT +?2`,\n\n  listOfRoot:",
-    replace: "AND namespace <> ''\n    ORDER BY step DESC, position DESC\n    LIMIT +?2`,\n\n  listOfRoot:",
+    find: "AND namespace <> ''\n    ORDER BY created_at DESC, position DESC\n    LIMIT +?2`,\n\n  listInRoot:",
+    replace: "AND namespace <> ''\n    ORDER BY step DESC, position DESC\n    LIMIT +?2`,\n\n  listInRoot:",
     breaks: "checkpoints come by step, not by time of saving",
     tests: [CONFORMANCE],
     only: "order|newest|latest",

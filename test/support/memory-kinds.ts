@@ -1,5 +1,11 @@
 /** Entities and facts as the semantic search sees them: what is true for both is tested on both by the same code. */
-import type { Entity, EntitySearch, Fact, MemoryStore, SemanticSearch } from "../../src/index.js";
+import type {
+  Entity,
+  EntitySearchOptions,
+  Fact,
+  MemoryStore,
+  SemanticSearchOptions,
+} from "../../src/index.js";
 import { buildEntity, buildFact } from "./memory-builders.js";
 
 export type Memory = Entity | Fact;
@@ -28,7 +34,7 @@ export interface Memories {
   get(id: string): Promise<Memory | null>;
   list(): Promise<Memory[]>;
   delete(id: string): Promise<void>;
-  search(embedding: number[], options?: EntitySearch & SemanticSearch): Promise<Memory[]>;
+  search(embedding: number[], options?: EntitySearchOptions & SemanticSearchOptions): Promise<Memory[]>;
 }
 
 export const memoryKinds: readonly MemoryKind[] = [

@@ -9,15 +9,15 @@ import type {
   Checkpoint,
   CheckpointBackend,
   Entity,
-  EntityFilter,
-  EntitySearch,
+  EntitySearchOptions,
   EntityUpdates,
   Fact,
-  FactFilter,
+  ListEntitiesOptions,
+  ListFactsOptions,
   MemoryStore,
   NewEntity,
   NewFact,
-  SemanticSearch,
+  SemanticSearchOptions,
   Session,
   SessionOptions,
   StoredMessage,
@@ -138,7 +138,7 @@ export class ReopeningMemoryStore extends ReopeningStore<MemoryStore> implements
     return this.call((store) => store.getEntity(entityId));
   }
 
-  listEntities(options: EntityFilter): Promise<Entity[]> {
+  listEntities(options: ListEntitiesOptions): Promise<Entity[]> {
     return this.call((store) => store.listEntities(options));
   }
 
@@ -158,7 +158,7 @@ export class ReopeningMemoryStore extends ReopeningStore<MemoryStore> implements
     return this.call((store) => store.getFact(factId));
   }
 
-  listFacts(options: FactFilter): Promise<Fact[]> {
+  listFacts(options: ListFactsOptions): Promise<Fact[]> {
     return this.call((store) => store.listFacts(options));
   }
 
@@ -166,11 +166,11 @@ export class ReopeningMemoryStore extends ReopeningStore<MemoryStore> implements
     return this.call((store) => store.deleteFact(factId));
   }
 
-  searchEntitiesSemantic(embedding: number[], options?: EntitySearch): Promise<Entity[]> {
+  searchEntitiesSemantic(embedding: number[], options?: EntitySearchOptions): Promise<Entity[]> {
     return this.call((store) => store.searchEntitiesSemantic(embedding, options));
   }
 
-  searchFactsSemantic(embedding: number[], options?: SemanticSearch): Promise<Fact[]> {
+  searchFactsSemantic(embedding: number[], options?: SemanticSearchOptions): Promise<Fact[]> {
     return this.call((store) => store.searchFactsSemantic(embedding, options));
   }
 }

@@ -6,11 +6,11 @@ import {
   nonNegativeInteger,
   oneOf,
   optionalNonNegativeInteger,
+  optionalObject,
   optionalStructured,
   optionalText,
   optionalTime,
-  optionFields,
-  requiredFields,
+  requiredObject,
   structured,
   text,
 } from "../../src/validation/arguments.js";
@@ -98,12 +98,12 @@ describe("a refusal names the argument, what was given and what is allowed", () 
     ],
     [
       "a string for options",
-      () => optionFields("options", "x", ["limit"]),
+      () => optionalObject("options", "x", ["limit"]),
       'Invalid argument: options must be an object, not the string "x"',
     ],
     [
       "no message",
-      () => requiredFields("message", null, ["role"]),
+      () => requiredObject("message", null, ["role"]),
       "Invalid argument: message must be an object, not null",
     ],
     [
@@ -215,7 +215,7 @@ describe("an optional argument", () => {
     expect(optionalNonNegativeInteger("tokensIn", absent)).toBeNull();
     expect(optionalTime("before", absent)).toBeNull();
     expect(optionalStructured("metadata", absent, record)).toBeNull();
-    expect(optionFields("options", absent, ["limit"])).toEqual({ limit: undefined });
+    expect(optionalObject("options", absent, ["limit"])).toEqual({ limit: undefined });
     expect(limit("limit", absent)).toBe(-1);
   });
 
