@@ -117,6 +117,7 @@ test("no statement that sorts, joins or takes a maximum shows SQLite a bare para
 
 test("a store prepares no statement on its tables beside those that are looked at here", async () => {
   const path = fileOf("called");
+  await new SqliteCheckpointStore(path).close();
   const { result: store, statements: prepared } = watchOpening(path, () => new SqliteCheckpointStore(path));
   await callEverything(store);
   await store.close();
