@@ -33,7 +33,7 @@ const CONNECTION_PRAGMAS = [
   // 1,000 copy pages of busy sessions back twice as often; with more, opening after a crash would take over 5 ms.
   "PRAGMA wal_autocheckpoint = 2000",
   "PRAGMA journal_size_limit = 16777216",
-] as const;
+].join("; ");
 
 /**
  * Opens a file (or `:memory:`), readies it by `bootstrap`, and closes it again where that fails.
@@ -98,9 +98,7 @@ function newDatabase(path: string, readonly: boolean): BunDatabase {
 }
 
 function configure(connection: Connection, settings: StoreSettings): void {
-  for (const pragma of CONNECTION_PRAGMAS) {
-    connection.queryOnce(pragma);
-  }
+  connection.database.run(CONNECTION_PRAGMAS);
   connection.queryOnce(SYNCHRONOUS[settings.synchronous]);
 }
 

@@ -5,6 +5,7 @@ import { HostTransactionError, StoreOpenError } from "../errors.js";
 import type { StoreSettings } from "../options.js";
 import { inspect, refuseIncomplete } from "./inspection.js";
 import { migrate, SCHEMA_VERSION } from "./migrations.js";
+import { readObjects } from "./objects.js";
 import { hasWholeVectors, remakeVectors } from "./vectors.js";
 
 /**
@@ -13,12 +14,13 @@ import { hasWholeVectors, remakeVectors } from "./vectors.js";
  * @throws {StoreOpenError} where the schema is newer than this package, or a table or index of our name is another's.
  */
 export function bootstrapSchema(connection: Connection, settings: StoreSettings): void {
-  const version = inspect(connection);
+  const objects = readObjects(connection);
+  const version = inspect(connection, objects);
   if (settings.readonly) {
-    refuseIncomplete(connection);
+    refuseIncomplete(connection, objects);
     return;
   }
-  if (version === SCHEMA_VERSION && hasWholeVectors(connection)) {
+  if (version === SCHEMA_VERSION && hasWholeVectors(objects)) {
     return;
   }
   if (connection.isInTransaction) {
@@ -26,8 +28,8 @@ export function bootstrapSchema(connection: Connection, settings: StoreSettings)
   }
   connection.queryOnce("BEGIN IMMEDIATE");
   try {
-    migrate(connection, inspect(connection), settings.clock());
-    if (!hasWholeVectors(connection)) {
+    migrate(connection, inspect(connection, readObjects(connection)), settings.clock());
+    if (!hasWholeVectors(readObjects(connection))) {
       remakeVectors(connection);
     }
     connection.queryOnce("COMMIT");

@@ -3,16 +3,11 @@ import { Connection, IN_MEMORY, type Row } from "../database/connection.js";
 import { StoreOpenError } from "../errors.js";
 import { Database } from "../runtime/bun.js";
 import { CREATE_TABLES, MIGRATIONS_TABLE, migrate, SCHEMA_VERSION } from "./migrations.js";
+import { readObjects, type SchemaObject, type SchemaObjects } from "./objects.js";
 
 const SELECT_VERSION = `
   SELECT coalesce(max(version), 0) AS version
   FROM main.checkpoint_sqlite_migrations`;
-
-// Triggers have names of their own.
-const SELECT_OBJECTS = `
-  SELECT type, lower(name) AS name, lower(tbl_name) AS table_name, sql
-  FROM sqlite_schema
-  WHERE type IN ('table', 'view', 'index')`;
 
 // AUTOINCREMENT stands in the text only. Without it the ids of deleted messages would be given again.
 const SELECT_COLUMNS = `
@@ -45,28 +40,24 @@ const SELECT_INDEX = `
   GROUP BY list.name`;
 
 /**
- * The version in the file, 0 where none is recorded.
+ * The version in the file, 0 if none is recorded.
  *
- * @throws {StoreOpenError} where it is newer than this package, a recorded table is gone, or a table or index of one of
- *   our names is not ours.
+ * @throws {StoreOpenError} if it is newer than this package, a recorded table is missing, or a table or index has one of
+ *   our names but a different definition.
  */
-export function inspect(connection: Connection): number {
-  const objects = connection.queryOnce(SELECT_OBJECTS);
+export function inspect(connection: Connection, objects: SchemaObjects): number {
   for (const expected of ourSchema().objects) {
-    const found = objects.find((object) => object.name === expected.name);
-    // What was made by our own text needs no look at its columns, which takes a third of opening a file.
+    const found = objects.get(expected.name);
+    // The columns of what our own text created need no inspection, which takes a third of opening a file.
     if (found !== undefined && found.sql !== expected.sql) {
       refuseOther(connection, expected, found);
     }
   }
-  return recordedVersion(
-    connection,
-    objects.some((object) => object.name === MIGRATIONS_TABLE),
-  );
+  return recordedVersion(connection, objects);
 }
 
-function refuseOther(connection: Connection, expected: SchemaObject, found: Row): void {
-  const isOurs = found.type === expected.type && found.table_name === expected.table;
+function refuseOther(connection: Connection, expected: SchemaObject, found: SchemaObject): void {
+  const isOurs = found.type === expected.type && found.table === expected.table;
   const definition = isOurs ? definitionOf(connection, expected) : otherKind(found);
   const needed = definitionOf(ourSchema().connection, expected);
   if (definition !== needed) {
@@ -78,11 +69,12 @@ function refuseOther(connection: Connection, expected: SchemaObject, found: Row)
   }
 }
 
-function otherKind(found: Row): string {
-  return found.type === "index" ? `an index on ${String(found.table_name)}` : `a ${String(found.type)}`;
+function otherKind({ type, table }: SchemaObject): string {
+  return type === "index" ? `an index on ${table}` : `a ${type}`;
 }
 
-function recordedVersion(connection: Connection, isRecorded: boolean): number {
+function recordedVersion(connection: Connection, objects: SchemaObjects): number {
+  const isRecorded = objects.has(MIGRATIONS_TABLE);
   const version = isRecorded ? Number(connection.queryOnce(SELECT_VERSION)[0]?.version) : 0;
   if (version > SCHEMA_VERSION) {
     throw new StoreOpenError(
@@ -91,31 +83,20 @@ function recordedVersion(connection: Connection, isRecorded: boolean): number {
     );
   }
   if (version > 0) {
-    refuseIncomplete(connection);
+    refuseIncomplete(connection, objects);
   }
   return version;
 }
 
 /** A table that was recorded and is gone took data with it: making it anew would hide that. */
-export function refuseIncomplete(connection: Connection): void {
-  const names = connection.queryOnce(SELECT_OBJECTS).map((object) => object.name);
-  const missing = Object.keys(CREATE_TABLES).filter((table) => !names.includes(table));
+export function refuseIncomplete(connection: Connection, objects: SchemaObjects): void {
+  const missing = Object.keys(CREATE_TABLES).filter((table) => !objects.has(table));
   if (missing.length > 0) {
     throw new StoreOpenError(
       connection.path,
       `it holds no complete checkpoint store: missing ${missing.join(", ")}.`,
     );
   }
-}
-
-/** A table or index that bears one of our names. */
-interface SchemaObject {
-  type: "table" | "index";
-  name: string;
-  /** The table itself, or the one that the index is on. */
-  table: string;
-  /** The statement that made it, as SQLite keeps it. */
-  sql: unknown;
 }
 
 /** What our own statements make. */
@@ -136,18 +117,11 @@ function ourSchema(): OurSchema {
 function makeOurSchema(): OurSchema {
   const connection = new Connection(new Database(IN_MEMORY), IN_MEMORY, true);
   migrate(connection, 0, 0);
-  const objects = connection
-    .queryOnce(SELECT_OBJECTS)
-    .filter((row) => !String(row.name).startsWith("sqlite_"))
-    .map(
-      (row): SchemaObject => ({
-        type: row.type === "table" ? "table" : "index",
-        name: String(row.name),
-        table: String(row.table_name),
-        sql: row.sql,
-      }),
-    );
-  return { connection, objects };
+  const objects = [...readObjects(connection).values()];
+  return {
+    connection,
+    objects: objects.filter(({ type, name }) => type !== "trigger" && !name.startsWith("sqlite_")),
+  };
 }
 
 /** What of it matters: columns, keys, uniqueness and order. */

@@ -1,13 +1,15 @@
 /** The tables and triggers of the vectors beside the embeddings: how they are made, found and made again. */
 import type { Connection } from "../database/connection.js";
+import { keyOf, type SchemaObjects } from "./objects.js";
 
 const VECTORS_TABLE = "checkpoint_sqlite_vectors";
 const DELETIONS_TABLE = "checkpoint_sqlite_vector_deletions";
 
-const SELECT_VECTOR_OBJECTS = `
-  SELECT name, sql
-  FROM sqlite_schema
-  WHERE type IN ('table', 'trigger')`;
+const SELECT_VECTORS_TABLE = `
+  SELECT 1
+  FROM main.sqlite_schema
+  WHERE type = 'table'
+    AND name = '${VECTORS_TABLE}'`;
 
 /** How many deletions are told one by one; who has missed more looks at everything again. */
 const DELETIONS_KEPT = 1_000;
@@ -145,12 +147,11 @@ function keptText({ name, body }: Trigger): string {
  * Rebuilding a table, as tools do to change it, drops the triggers on it without a word. A trigger that has one of our names and
  * another text would run with our writes.
  */
-export function hasWholeVectors(connection: Connection): boolean {
-  const found = new Map(connection.queryOnce(SELECT_VECTOR_OBJECTS).map(({ name, sql }) => [name, sql]));
+export function hasWholeVectors(objects: SchemaObjects): boolean {
   return (
-    found.has(VECTORS_TABLE) &&
-    found.has(DELETIONS_TABLE) &&
-    TRIGGERS.every((trigger) => found.get(trigger.name) === keptText(trigger))
+    objects.has(VECTORS_TABLE) &&
+    objects.has(DELETIONS_TABLE) &&
+    TRIGGERS.every((trigger) => objects.get(keyOf("trigger", trigger.name))?.sql === keptText(trigger))
   );
 }
 
@@ -204,5 +205,5 @@ export function dropTemporaryVectors(connection: Connection): void {
 
 /** Whether the file itself has the vectors that semantic search looks at. */
 export function hasVectors(connection: Connection): boolean {
-  return connection.queryOnce(SELECT_VECTOR_OBJECTS).some((object) => object.name === VECTORS_TABLE);
+  return connection.queryOnce(SELECT_VECTORS_TABLE).length > 0;
 }
