@@ -10,9 +10,9 @@
 import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
 import { SqliteCheckpointStore } from "../../src/index.js";
 import type {
-  ListCheckpointsOptions,
   ForkOptions,
   GetMessagesOptions,
+  ListCheckpointsOptions,
   NewCheckpoint,
   NewMessage,
   SemanticSearchOptions,

@@ -3,9 +3,9 @@
  * that the store and 0.2.3 are measured as they are, without a wrapper.
  */
 import type {
-  ListCheckpointsOptions,
   ForkOptions,
   GetMessagesOptions,
+  ListCheckpointsOptions,
   NewCheckpoint,
   NewMessage,
   SemanticSearchOptions,
