@@ -6,6 +6,9 @@
  * the class.
  */
 
+/** Every realm and every copy of this package gets the same symbol from here; each has a class of its own. */
+const BRAND = Symbol.for("@obsku/checkpoint-sqlite/CheckpointStoreError");
+
 /** The base of all errors of this package. */
 export abstract class CheckpointStoreError extends Error {
   abstract readonly _tag: string;
@@ -13,6 +16,40 @@ export abstract class CheckpointStoreError extends Error {
   abstract readonly code: string;
   /** Whether the same call may succeed later without anything being changed by the caller. */
   readonly retryable: boolean = false;
+
+  /** @internal Read by {@link isCheckpointStoreError}. On the prototype, so that logs of an error do not show it. */
+  get [BRAND](): true {
+    return true;
+  }
+}
+
+/**
+ * Whether a value is an error of this package. Use it instead of `instanceof` if two copies of the package may be loaded (two
+ * versions in one `node_modules`, or one bundled into a library), or if the error may come from another realm (`node:vm`):
+ * `instanceof` is false there. Never throws, whatever the value is.
+ *
+ * Limits: copies of version 0.3.0 or earlier are not recognised, and neither is a structured clone, such as an error posted
+ * from a Worker: cloning drops `code` and the class. Post `code` and `message` instead.
+ *
+ * @example
+ * try {
+ *   await store.addMessage(sessionId, message);
+ * } catch (error) {
+ *   if (!isCheckpointStoreError(error) || !error.retryable) throw error;
+ * }
+ */
+export function isCheckpointStoreError(value: unknown): value is CheckpointStoreError {
+  try {
+    return (
+      typeof value === "object" &&
+      value !== null &&
+      Reflect.get(value, BRAND) === true &&
+      // The base class's prototype has the brand too, but no code.
+      typeof Reflect.get(value, "code") === "string"
+    );
+  } catch {
+    return false; // A Proxy may throw from any trap.
+  }
 }
 
 /** No session has this id. */

@@ -1,8 +1,59 @@
 // First: on Node it says what is missing, before anything else can fail.
 import "./runtime/bun.js";
 
-export * from "./errors.js";
+export {
+  CheckpointCorruptionError,
+  CheckpointNotFoundError,
+  CheckpointStoreError,
+  CheckpointVersionConflictError,
+  DiskFullError,
+  EntityNotFoundError,
+  HostTransactionError,
+  InvalidArgumentError,
+  isCheckpointStoreError,
+  OutcomeUnknownError,
+  SerializationError,
+  SessionNotFoundError,
+  StorageError,
+  StoreBusyError,
+  StoreClosedError,
+  StoreFileMovedError,
+  StoreOpenError,
+  StoreReadonlyError,
+  VectorDimensionError,
+} from "./errors.js";
 export { JsonPlusSerializer } from "./json-plus/json-plus-serializer.js";
 export type { HostDatabase, SqliteCheckpointStoreOptions } from "./options.js";
 export { SqliteCheckpointStore } from "./sqlite-checkpoint-store.js";
-export type * from "./types.js";
+export type {
+  Checkpoint,
+  CheckpointBackend,
+  CheckpointNodeResult,
+  CheckpointSource,
+  CheckpointStore,
+  CycleState,
+  Entity,
+  EntitySearchOptions,
+  EntityUpdates,
+  Fact,
+  ForkOptions,
+  GetMessagesOptions,
+  ListCheckpointsOptions,
+  ListEntitiesOptions,
+  ListFactsOptions,
+  MemoryStore,
+  MessageRole,
+  NewCheckpoint,
+  NewEntity,
+  NewFact,
+  NewMessage,
+  NodeStatus,
+  Relationship,
+  SemanticSearchOptions,
+  Session,
+  SessionOptions,
+  SessionUpdates,
+  StoredMessage,
+  StoredToolResult,
+  ToolCall,
+} from "./types.js";

@@ -182,7 +182,11 @@ describe("the README", () => {
   });
 
   test("names every error class with its code and whether it is retryable, and no other", async () => {
-    const { CheckpointStoreError: _, ...classes } = await import("../../src/errors.js");
+    const {
+      CheckpointStoreError: _,
+      isCheckpointStoreError: __,
+      ...classes
+    } = await import("../../src/errors.js");
     const section = /^## Errors$(.*?)^## /ms.exec(readme)?.[1] ?? "";
     const named = [...section.matchAll(/^\| `(\w+)` +\| `(\w+)` +\| (yes|no) +\|/gm)].map((row) =>
       row.slice(1),

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { resolve } from "node:path";
+import { createContext, runInContext } from "node:vm";
 import * as errors from "../../src/errors.js";
 
 interface Row {
@@ -134,7 +136,8 @@ const rows: Record<string, Row> = {
   },
 };
 
-const exportedClasses = Object.keys(errors).filter((name) => name !== "CheckpointStoreError");
+const { CheckpointStoreError: _, isCheckpointStoreError, ...concreteClasses } = errors;
+const exportedClasses = Object.keys(concreteClasses);
 
 describe.each(Object.entries(rows))("%s", (className, row) => {
   test("is an error of this package and an Error", () => {
@@ -199,5 +202,65 @@ describe("the errors of this package", () => {
     expect(outcome(new errors.SessionNotFoundError("s"))).toBe("gone");
     expect(outcome(new errors.StoreBusyError(1))).toBe("again");
     expect(outcome(new errors.StorageError("disk I/O error"))).toBe("give up");
+  });
+});
+
+describe("isCheckpointStoreError", () => {
+  const source = resolve(import.meta.dir, "../../src/errors.ts");
+
+  test("is true for every error of this package, and for errors that extend them", () => {
+    class ErrorOfAnApplication extends errors.StoreBusyError {}
+    for (const error of [...Object.values(rows).map((row) => row.make()), new ErrorOfAnApplication(1)]) {
+      expect([error.name, isCheckpointStoreError(error)]).toEqual([error.name, true]);
+    }
+  });
+
+  test("is true for an error of another copy of the package, for which instanceof is false", async () => {
+    const copy: typeof errors = await import(`${source}?another-copy`);
+    const error = new copy.SessionNotFoundError("s-1");
+    expect(error).not.toBeInstanceOf(errors.CheckpointStoreError);
+    expect(isCheckpointStoreError(error)).toBe(true);
+    expect(copy.isCheckpointStoreError(new errors.SessionNotFoundError("s-1"))).toBe(true);
+  });
+
+  test("is true for an error of another realm, which is not even an instance of Error", async () => {
+    const { outputs } = await Bun.build({ entrypoints: [source], format: "cjs" });
+    const context = createContext({ module: { exports: {} } });
+    runInContext((await outputs[0]?.text()) ?? "", context);
+    const error: unknown = runInContext('new module.exports.SessionNotFoundError("s-1")', context);
+    expect(error).not.toBeInstanceOf(Error);
+    expect(isCheckpointStoreError(error)).toBe(true);
+  });
+
+  test.each([
+    ["undefined", undefined],
+    ["null", null],
+    ["a string", "SESSION_NOT_FOUND"],
+    ["an Error", new Error("SESSION_NOT_FOUND")],
+    ["an error of SQLite or Node with a code", Object.assign(new Error("locked"), { code: "SQLITE_BUSY" })],
+    ["an object with the same fields", { ...new errors.SessionNotFoundError("s-1") }],
+    ["an error class", errors.SessionNotFoundError],
+    ["the prototype of the base class", errors.CheckpointStoreError.prototype],
+    ["a structured clone, which has lost its code", structuredClone(new errors.SessionNotFoundError("s-1"))],
+  ])("is false for %s", (_title, value) => {
+    expect(isCheckpointStoreError(value)).toBe(false);
+  });
+
+  test("is false, and throws nothing, for a Proxy that was revoked", () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(isCheckpointStoreError(proxy)).toBe(false);
+  });
+
+  test("adds no property to the errors, which a log would show", () => {
+    expect(Object.getOwnPropertySymbols(new errors.SessionNotFoundError("s-1"))).toEqual([]);
+  });
+
+  test("narrows an unknown value, so that code and retryable can be read", () => {
+    const value: unknown = new errors.StoreBusyError(1);
+    expect(isCheckpointStoreError(value) && { code: value.code, retryable: value.retryable }).toEqual({
+      code: "STORE_BUSY",
+      retryable: true,
+    });
   });
 });
