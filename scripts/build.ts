@@ -1,31 +1,60 @@
-/** `npm run build`: one ESM bundle with its source map, and the declarations, into dist/. */
-import { rm } from "node:fs/promises";
+/**
+ * `npm run build`: the bundles of all entries with their source maps, and the public declarations, into dist/.
+ *
+ * Fails if an entry is larger than its limit in entries.ts.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { bundle, bundledFiles, declarationFiles, gzippedSize } from "./bundle.js";
+import { builtFile, ENTRIES, type Entry } from "./entries.js";
 
-/** Of the bundle as it travels, gzipped; in bytes. */
-const LARGEST_BUNDLE = 40_000;
+const root = resolve(import.meta.dir, "..");
+const dist = join(root, "dist");
 
-await rm("dist", { recursive: true, force: true });
-await bundle();
-await run("node_modules/.bin/tsc", "--project", "tsconfig.build.json");
+await rm(dist, { recursive: true, force: true });
+await bundle(
+  ENTRIES.map(({ source }) => join(root, source)),
+  { root: join(root, "src"), outdir: dist },
+);
+for (const entry of ENTRIES) {
+  await checkSize(entry);
+}
+await emitDeclarations();
 
-async function bundle(): Promise<void> {
-  const { outputs } = await Bun.build({
-    entrypoints: ["src/index.ts"],
-    outdir: "dist",
-    target: "bun",
-    format: "esm",
-    sourcemap: "linked",
-    minify: true,
-  });
-  const entry = outputs.find((output) => output.kind === "entry-point");
-  if (entry === undefined) {
-    throw new Error("The bundler made no entry point.");
+async function checkSize(entry: Entry): Promise<void> {
+  const file = builtFile(entry, ".js");
+  const files = await bundledFiles(join(root, file));
+  const size = await gzippedSize(files);
+  console.log(`${file}: ${size} bytes gzipped in ${files.size} files (at most ${entry.largestGzipped})`);
+  if (size > entry.largestGzipped) {
+    throw new Error(
+      `${file} is ${size} bytes gzipped, and scripts/entries.ts allows ${entry.largestGzipped}: make it smaller, or raise the limit.`,
+    );
   }
-  const gzipped = Bun.gzipSync(new Uint8Array(await entry.arrayBuffer()), { level: 9 }).length;
-  console.log(`dist/index.js: ${entry.size} bytes, ${gzipped} gzipped (at most ${LARGEST_BUNDLE})`);
-  if (gzipped > LARGEST_BUNDLE) {
-    throw new Error("The bundle is larger than promised.");
+}
+
+/** TypeScript declares every module; only those that the declarations of an entry refer to are copied into dist/. */
+async function emitDeclarations(): Promise<void> {
+  const everything = await mkdtemp(join(tmpdir(), "declarations-"));
+  try {
+    const compiler = join(root, "node_modules/.bin/tsc");
+    await run(compiler, "--project", join(root, "tsconfig.build.json"), "--outDir", everything);
+    for (const entry of ENTRIES) {
+      const declarations = join(everything, relative("dist", builtFile(entry, ".d.ts")));
+      for (const file of await declarationFiles(declarations)) {
+        const declared = await Bun.file(file).text();
+        await Bun.write(join(dist, relative(everything, file)), withoutBareImports(declared));
+      }
+    }
+  } finally {
+    await rm(everything, { recursive: true, force: true });
   }
+}
+
+/** An import without names declares nothing, and the module that it runs has no declarations in the package. */
+function withoutBareImports(declarations: string): string {
+  return declarations.replace(/^import "[^"]+";\n/gm, "");
 }
 
 async function run(...command: string[]): Promise<void> {

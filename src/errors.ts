@@ -152,7 +152,7 @@ export class SerializationError extends CheckpointStoreError {
     super(`Value cannot be serialized: ${path} ${reason}`, options);
   }
 
-  /** The same, told as a part of an argument. */
+  /** @internal The same error, with the argument's name instead of `$` at the start of its path. */
   within(argument: string): SerializationError {
     return new SerializationError(argument + this.path.slice(1), this.reason, { cause: this.cause });
   }

@@ -52,7 +52,7 @@ export interface HostDatabase {
   readonly inTransaction: boolean;
 }
 
-/** The options with every default filled in. */
+/** @internal The options with every default filled in. */
 export interface StoreSettings {
   busyTimeout: number;
   synchronous: "full" | "normal";

@@ -1,0 +1,18 @@
+/** The entries of the package. A new one is a line in this table, and its place in `exports` or `bin` of package.json. */
+
+export interface Entry {
+  /** Bundle and declarations keep this place below dist/: `src/a/index.ts` becomes `dist/a/index.js` and `dist/a/index.d.ts`. */
+  readonly source: `src/${string}.ts`;
+  /** Limit for the entry with every chunk that it loads, gzipped, in bytes. */
+  readonly largestGzipped: number;
+}
+
+export const ENTRIES: readonly Entry[] = [
+  // What users import.
+  { source: "src/index.ts", largestGzipped: 40_000 },
+];
+
+/** Where the file of an entry is built, below the package's folder. */
+export function builtFile({ source }: Entry, extension: ".js" | ".d.ts"): string {
+  return source.replace(/^src\//, "dist/").replace(/\.ts$/, extension);
+}
