@@ -1,15 +1,14 @@
 /**
- * What ships is what is tested: the tarball of `npm pack` is installed with Bun into an empty project, used from
- * TypeScript, and its declarations are compiled there. Not part of `npm test`, because it builds and packs.
+ * What ships is what is tested: the tarball of `npm pack` is installed with Bun into an empty project, inspected, and used
+ * from TypeScript. Not part of `npm test`, because it builds and packs.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-
-const root = resolve(import.meta.dir, "../..");
-const project = mkdtempSync(join(tmpdir(), "packed-tarball-"));
-const installed = join(project, "node_modules/@obsku/checkpoint-sqlite");
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { bundledFiles, gzippedSize } from "../../scripts/bundle.js";
+import { builtFile, ENTRIES } from "../../scripts/entries.js";
+import * as source from "../../src/index.js";
+import { type InstalledPackage, packAndInstall, tool } from "./installed-package.js";
 
 const USER_PROGRAM = `
 import { type Checkpoint, SessionNotFoundError, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
@@ -32,117 +31,158 @@ console.log(JSON.stringify({
 }));
 `;
 
-/** Uses what the declarations declare, and no type of Bun's or Node's. */
-const TYPES_ONLY_PROGRAM = `
-import { type Checkpoint, SqliteCheckpointStore, type SqliteCheckpointStoreOptions } from "@obsku/checkpoint-sqlite";
-
-const options: SqliteCheckpointStoreOptions = { busyTimeout: 1000 };
-export const store: AsyncDisposable = new SqliteCheckpointStore("runs.db", options);
-export const latest = (id: string): Promise<Checkpoint | null> => new SqliteCheckpointStore().getLatestCheckpoint(id);
+const EXPORTS_PROGRAM = `
+console.log(JSON.stringify(Object.keys(await import("@obsku/checkpoint-sqlite"))));
 `;
 
-const HOST_PROGRAM = `
-import { Database } from "bun:sqlite";
-import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-
-export const store = new SqliteCheckpointStore(new Database(":memory:"));
+const DEEP_IMPORT_PROGRAM = `
+await import("@obsku/checkpoint-sqlite/dist/index.js");
 `;
 
-const STRICTEST = { strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false };
-
-const MODULES = [
-  { module: "Node16", moduleResolution: "Node16" },
-  { module: "NodeNext", moduleResolution: "NodeNext" },
-  { module: "ESNext", moduleResolution: "Bundler" },
-];
-
-const TYPES_OF_BUN = { types: ["bun"], typeRoots: [join(root, "node_modules/@types")] };
-
-const DECLARATIONS = MODULES.flatMap((modules) => [
-  {
-    title: `${modules.moduleResolution}, without @types/bun`,
-    compilerOptions: { ...modules, target: "ES2022", types: [] },
-    files: ["types-only.ts"],
-  },
-  {
-    title: `${modules.moduleResolution}, with @types/bun`,
-    compilerOptions: { ...modules, ...TYPES_OF_BUN, target: "ES2023", lib: ["ES2023", "ESNext.Disposable"] },
-    files: ["types-only.ts", "program.ts", "host.ts"],
-  },
-]);
-
-async function run(folder: string, ...command: string[]) {
-  const child = Bun.spawn(command, { cwd: folder, stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  return { exitCode: await child.exited, stdout, stderr, output: stdout + stderr };
+interface Manifest {
+  exports: Record<string, string | { types: string; default: string }>;
+  bin?: Record<string, string>;
+  engines: { bun: string };
 }
 
+let installed: InstalledPackage;
+let manifest: Manifest;
+
 beforeAll(async () => {
-  const packed = await run(root, "npm", "pack", "--silent", "--pack-destination", project);
-  expect(packed.exitCode, packed.output).toBe(0);
-  const tarball = packed.stdout.trim().split("\n").at(-1);
-  await Bun.write(join(project, "package.json"), JSON.stringify({ name: "user", type: "module" }));
-  await Bun.write(join(project, "program.ts"), USER_PROGRAM);
-  await Bun.write(join(project, "types-only.ts"), TYPES_ONLY_PROGRAM);
-  await Bun.write(join(project, "host.ts"), HOST_PROGRAM);
-  const added = await run(project, process.execPath, "add", `./${tarball}`);
-  expect(added.exitCode, added.output).toBe(0);
+  installed = await packAndInstall();
+  manifest = await Bun.file(join(installed.folder, "package.json")).json();
 });
 
-afterAll(() => rmSync(project, { recursive: true, force: true }));
+afterAll(() => installed.remove());
+
+function shippedFiles(pattern: string): string[] {
+  return [...new Bun.Glob(pattern).scanSync(installed.folder)].sort();
+}
 
 describe("the packed tarball", () => {
-  test("ships the bundle, its source map and declarations, README, LICENSE and CHANGELOG, and nothing else", () => {
+  test("contains the build, the documentation, the benchmark's results, and nothing else", () => {
     expect(
-      readdirSync(installed)
+      readdirSync(installed.folder)
         .filter((name) => !name.startsWith("."))
         .sort(),
-    ).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
-    const dist = readdirSync(join(installed, "dist"), { recursive: true, withFileTypes: true });
-    const kinds = dist.filter((entry) => entry.isFile()).map((entry) => entry.name.replace(/^.*?\./, "."));
-    expect(new Set(kinds)).toEqual(new Set([".js", ".js.map", ".d.ts"]));
-    expect(kinds.filter((kind) => kind === ".js")).toHaveLength(1);
+    ).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "bench", "dist", "docs", "package.json"]);
+    expect(shippedFiles("bench/**/*")).toEqual(["bench/README.md", "bench/results.md"]);
+  });
+
+  test("contains the bundle of each entry with its chunks, their source maps, and no other code", async () => {
+    const bundles = new Set<string>();
+    for (const entry of ENTRIES) {
+      for (const file of await bundledFiles(join(installed.folder, builtFile(entry, ".js")))) {
+        bundles.add(file.slice(installed.folder.length + 1));
+      }
+    }
+    expect(shippedFiles("dist/**/*.js")).toEqual([...bundles].sort());
+    expect(shippedFiles("dist/**/*").filter((file) => !file.endsWith(".d.ts"))).toEqual(
+      [...bundles].flatMap((file) => [file, `${file}.map`]).sort(),
+    );
   });
 
   test("brings no other package along", () => {
-    expect(readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."))).toEqual([
-      "@obsku",
-    ]);
-    expect(readdirSync(join(project, "node_modules/@obsku"))).toEqual(["checkpoint-sqlite"]);
+    const modules = join(installed.project, "node_modules");
+    expect(readdirSync(modules).filter((name) => !name.startsWith("."))).toEqual(["@obsku"]);
+    expect(readdirSync(join(modules, "@obsku"))).toEqual(["checkpoint-sqlite"]);
   });
 
-  test("is one bundle under 40 kB, gzipped", async () => {
-    const bundle = await Bun.file(join(installed, "dist/index.js")).bytes();
-    expect(Bun.gzipSync(bundle).length).toBeLessThan(40_000);
+  test.each(ENTRIES.map((entry) => ({ ...entry, file: builtFile(entry, ".js") })))(
+    "keeps $file with its chunks within $largestGzipped bytes, gzipped",
+    async ({ file, largestGzipped }) => {
+      const size = await gzippedSize(await bundledFiles(join(installed.folder, file)));
+      expect(size).toBeLessThanOrEqual(largestGzipped);
+    },
+  );
+});
+
+describe("the exports of the packed tarball", () => {
+  test("are the entries of the build, each with its declarations", () => {
+    const { "./package.json": _, ...entryPoints } = manifest.exports;
+    const commands = Object.values(manifest.bin ?? {});
+    const importable = ENTRIES.filter((entry) => !commands.includes(`./${builtFile(entry, ".js")}`));
+    expect(Object.values(entryPoints)).toEqual(
+      importable.map((entry) => ({
+        types: `./${builtFile(entry, ".d.ts")}`,
+        default: `./${builtFile(entry, ".js")}`,
+      })),
+    );
   });
 
-  test("is used from a TypeScript program", async () => {
-    const result = await run(project, process.execPath, "program.ts");
+  test("are names of src/index.ts, all of them", async () => {
+    await installed.write("exports.ts", EXPORTS_PROGRAM);
+    const { stdout, stderr } = await installed.run(process.execPath, "exports.ts");
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout).sort()).toEqual(Object.keys(source).sort());
+  });
+
+  test("let nobody import a file of dist/ by its path", async () => {
+    await installed.write("deep-import.ts", DEEP_IMPORT_PROGRAM);
+    const { exitCode, stderr } = await installed.run(process.execPath, "deep-import.ts");
+    expect(stderr).toContain("@obsku/checkpoint-sqlite/dist/index.js");
+    expect(exitCode).not.toBe(0);
+  });
+
+  test("have no fault that publint knows", async () => {
+    const { exitCode, output } = await installed.run(tool("publint"), "run", installed.tarball, "--strict");
+    expect(output).toContain("All good!");
+    expect(exitCode).toBe(0);
+  });
+
+  test("resolve to the right types for ESM in Node and for bundlers, as attw sees it", async () => {
+    // The package is ESM only. The profile leaves out CommonJS and the resolution of Node 10.
+    const { exitCode, output } = await installed.run(
+      ...[
+        tool("attw"),
+        installed.tarball,
+        "--profile",
+        "esm-only",
+        "--format",
+        "ascii",
+        "--no-color",
+        "--no-emoji",
+      ],
+    );
+    expect(exitCode, output).toBe(0);
+    expect(output).toContain("OK (ESM)");
+  });
+});
+
+describe("the documentation in the packed tarball", () => {
+  test("has no relative link that leads nowhere", () => {
+    const pages = shippedFiles("**/*.md");
+    expect(pages).toContain("README.md");
+    expect(pages.filter((page) => page.startsWith("docs/")).length).toBeGreaterThan(3);
+    const links = pages.flatMap((page) =>
+      relativeLinks(readFileSync(join(installed.folder, page), "utf8")).map((link) => ({ page, link })),
+    );
+    expect(links.length).toBeGreaterThan(10);
+    const broken = links.filter(({ page, link }) => !existsSync(join(installed.folder, dirname(page), link)));
+    expect(broken).toEqual([]);
+  });
+});
+
+/** Targets of Markdown links, link definitions and HTML images, without their anchors. */
+function relativeLinks(markdown: string): string[] {
+  const prose = markdown.replace(/^```.*?^```/gms, "");
+  return [...prose.matchAll(/\]\(([^)\s]+)|^\[[^\]]+\]: (\S+)|(?:src|href)="([^"]+)"/gm)]
+    .map(([, inline, defined, html]) => (inline ?? defined ?? html ?? "").replace(/#.*/, ""))
+    .filter((target) => target !== "" && !/^[a-z]+:/.test(target));
+}
+
+describe("a program that uses the packed tarball", () => {
+  test("runs from TypeScript", async () => {
+    await installed.write("program.ts", USER_PROGRAM);
+    const result = await installed.run(process.execPath, "program.ts");
     expect(result.output).toBe('{"metadata":true,"output":true,"parent":true,"unknown":true}\n');
     expect(result.exitCode).toBe(0);
   });
 
-  test.each(DECLARATIONS)(
-    "has declarations that compile in the strictest project, libraries checked too: $title",
-    async ({ compilerOptions, files }) => {
-      const tsconfig = { compilerOptions: { ...STRICTEST, ...compilerOptions }, files };
-      await Bun.write(join(project, "tsconfig.json"), JSON.stringify(tsconfig));
-      const result = await run(project, join(root, "node_modules/.bin/tsc"), "--project", "tsconfig.json");
-      expect(result.output).toBe("");
-      expect(result.exitCode).toBe(0);
-    },
-  );
-
-  test("says on Node, in one sentence, that it needs Bun and which version", async () => {
-    const { engines } = await Bun.file(join(installed, "package.json")).json();
-    const lowest = String(engines.bun).replace(">=", "");
-    const result = await run(
-      project,
-      "node",
-      "--input-type=module",
-      "--eval",
-      'await import("@obsku/checkpoint-sqlite")',
-    );
+  test("is told on Node, in one sentence, that it needs Bun and which version", async () => {
+    const lowest = manifest.engines.bun.replace(">=", "");
+    const program = 'await import("@obsku/checkpoint-sqlite")';
+    const result = await installed.run("node", "--input-type=module", "--eval", program);
     expect(result.exitCode).not.toBe(0);
     expect(result.stderr).toContain(`@obsku/checkpoint-sqlite needs Bun ${lowest} or later`);
   });
