@@ -22,10 +22,10 @@ export async function runBench(given: readonly string[]): Promise<void> {
   );
   summarize(results);
   if (isQuick || names.length < all.length) {
-    console.log("Not a whole run: bench/results.md, README.md and docs/img are left as they are.");
+    console.log("Not a whole run: bench/results.md and docs/img are left as they are.");
   } else {
     writeReports(results, command);
-    console.log("Written: bench/results.md, README.md, docs/img.");
+    console.log("Written: bench/results.md, docs/img.");
   }
 }
 

@@ -36,7 +36,7 @@ export interface Row {
   /** Where the row stands on a plot's axis. */
   size?: number;
   unit?: "ms" | "MB";
-  /** Whether the README's short table shows it. */
+  /** Whether the table "In brief" of results.md shows it. */
   isHeadline?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What a whole run leaves in the repository: bench/results.md, the README's short table, and the plots. */
+/** What a whole run leaves in the repository: bench/results.md and the plots. */
 import { join, relative } from "node:path";
 import { CONTESTANTS } from "../contestants/contestant.js";
 import type { MeasuredRow } from "../harness/rounds.js";
@@ -18,7 +18,6 @@ const ROOT = join(import.meta.dir, "../..");
 
 export function writeReports(results: readonly Result[], command: string): void {
   writeBetweenMarkers(join(ROOT, "bench/results.md"), resultsText(results, command));
-  writeBetweenMarkers(join(ROOT, "README.md"), shortTable(results));
 }
 
 function resultsText(results: readonly Result[], command: string): string {
@@ -27,6 +26,8 @@ function resultsText(results: readonly Result[], command: string): string {
   const met = verdicts.filter(({ isMet }) => isMet).length;
   return [
     machineLines(command).join("\n"),
+    "## In brief",
+    shortTable(results),
     ...sections,
     `## Targets: ${met} of ${verdicts.length} met`,
     verdictTable(verdicts),
