@@ -97,7 +97,7 @@ export class Story {
   resuming(): void {
     const { version, pendingNodes = [] } = this.#resumedFrom ?? {};
     this.#say(
-      `It goes on from v${version} with the node that was pending, ${pendingNodes.join(", ")}. Only the`,
+      `It continues from v${version} with the node that was pending, ${pendingNodes.join(", ")}. Only the`,
     );
     this.#say("wave that was under way at the kill is done again.");
     this.#say();
@@ -140,7 +140,7 @@ export class Story {
     this.#say(`${green("✓")} Nothing that was acknowledged is missing. ${dim(`${this.#seconds()} in all.`)}`);
     this.#say();
     this.#say(`${dim("The file:    ")}${bold(path)}`);
-    this.#say(`${dim("Look inside: ")}sqlite3 -box ${shellQuoted(path)} "${query}"`);
+    this.#say(`${dim("Inspect it:  ")}sqlite3 -box ${shellQuoted(path)} "${query}"`);
   }
 
   #finished(node: string, note: string, milliseconds: number): void {
