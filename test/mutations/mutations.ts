@@ -16,7 +16,7 @@ const SINGLE_ROWS = "test/integration/single-rows.test.ts";
 const VECTORS = "test/integration/vectors.test.ts";
 const SEARCH = "test/unit/semantic-search.property.test.ts";
 const ARGUMENTS = "test/unit/arguments.test.ts";
-const README = "test/integration/readme.test.ts";
+const API = "test/integration/api.test.ts";
 const SERIALIZER = "test/unit/json-plus-serializer.test.ts";
 const FAULTS = "test/faults/faults.test.ts";
 
@@ -132,8 +132,8 @@ const OPENING: readonly Mutation[] = [
     file: "src/options.ts",
     find: "busyTimeout: 5_000",
     replace: "busyTimeout: 1_000",
-    breaks: "a default is not the one that the README states",
-    tests: [README],
+    breaks: "a default is not the one that docs/api.md states",
+    tests: [API],
   },
 ];
 
@@ -365,8 +365,8 @@ const WRITING: readonly Mutation[] = [
     file: "src/errors.ts",
     find: 'readonly code = "DISK_FULL"',
     replace: 'readonly code = "FULL"',
-    breaks: "a code is not the one that the README states",
-    tests: [README],
+    breaks: "a code is not the one that docs/api.md states",
+    tests: [API],
     quick: true,
   },
 ];
