@@ -1,10 +1,6 @@
-/** Runs a command in a pseudo-terminal and keeps what it prints, line by line, with the time of each line. */
+/** Runs a command in a pseudo-terminal and keeps what it prints, line by line. */
 
-export interface RecordedLine {
-  /** Milliseconds since the command was started. */
-  at: number;
-  spans: readonly Span[];
-}
+export type Line = readonly Span[];
 
 /** A piece of a line in one style. */
 export interface Span {
@@ -29,10 +25,9 @@ const CLEAR_LINE = `\r${ESCAPE}[2K`;
 const STYLE_CODE = new RegExp(`${ESCAPE}\\[(\\d+)m`);
 
 /** @throws if the command fails, with what it printed. */
-export async function record(command: readonly string[], columns: number): Promise<RecordedLine[]> {
-  const lines: RecordedLine[] = [];
+export async function record(command: readonly string[], columns: number): Promise<Line[]> {
+  const lines: Line[] = [];
   const decoder = new TextDecoder();
-  const startedAt = performance.now();
   let rest = "";
   const child = Bun.spawn([...command], {
     env: { ...process.env, TERM: "xterm-256color", NO_COLOR: "" },
@@ -42,9 +37,7 @@ export async function record(command: readonly string[], columns: number): Promi
       data(_, bytes) {
         const complete = (rest + decoder.decode(bytes, { stream: true })).split("\n");
         rest = complete.pop() ?? "";
-        for (const line of complete) {
-          lines.push({ at: performance.now() - startedAt, spans: spansOf(line) });
-        }
+        lines.push(...complete.map(spansOf));
       },
     },
   });
@@ -55,7 +48,7 @@ export async function record(command: readonly string[], columns: number): Promi
   return lines;
 }
 
-export function textOf({ spans }: RecordedLine): string {
+export function textOf(spans: Line): string {
   return spans.map(({ text }) => text).join("");
 }
 

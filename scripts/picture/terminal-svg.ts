@@ -1,10 +1,10 @@
 /**
  * Lines of a terminal as SVG, readable on a light page and on a dark one.
  *
- * Each line appears at the time it was printed, once. What does not animate (or was asked not to) shows all lines. Pieces are placed
- * and stretched to the columns they had, so that the picture is the same in whatever monospaced font the reader has.
+ * Pieces are placed and stretched to the columns they had, so the picture is the same in every monospaced font. It does not move: an
+ * image that is shown at its first frame, as by a preview, would be empty.
  */
-import type { RecordedLine, Span } from "./recording.js";
+import type { Line, Span } from "./recording.js";
 
 const COLUMN = 8.4;
 const LINE = 18;
@@ -47,9 +47,6 @@ const STYLE = `
   .bold { font-weight: 700; }
   ${rules(LIGHT)}
   @media (prefers-color-scheme: dark) { ${rules(DARK)} }
-  g { animation: appear 1ms both; }
-  @keyframes appear { from { opacity: 0; } }
-  @media (prefers-reduced-motion: reduce) { g { animation: none; } }
 `;
 
 function rules({ page, edge, plain, dim, red, green, cyan }: Colours): string {
@@ -64,14 +61,10 @@ function rules({ page, edge, plain, dim, red, green, cyan }: Colours): string {
 }
 
 /** @param lines `undefined` for a gap. */
-export function terminalSvg(
-  title: string,
-  command: string,
-  lines: readonly (RecordedLine | undefined)[],
-): string {
-  const prompt: RecordedLine = { at: 0, spans: [{ text: `$ ${command}`, style: "bold" }] };
+export function terminalSvg(title: string, command: string, lines: readonly (Line | undefined)[]): string {
+  const prompt: Line = [{ text: `$ ${command}`, style: "bold" }];
   const all = [prompt, undefined, ...lines];
-  const columns = Math.max(...all.map((line) => lengthOf(line?.spans ?? [])));
+  const columns = Math.max(...all.map((line) => lengthOf(line ?? [])));
   const width = Math.ceil(columns * COLUMN + 2 * PADDING);
   const height = all.length * LINE + 2 * PADDING;
   return [
@@ -85,7 +78,7 @@ export function terminalSvg(
   ].join("\n");
 }
 
-function lineSvg({ at, spans }: RecordedLine, index: number): string {
+function lineSvg(spans: Line, index: number): string {
   const y = PADDING + index * LINE + FONT;
   let column = 0;
   const texts = spans.flatMap((span) => {
@@ -93,7 +86,7 @@ function lineSvg({ at, spans }: RecordedLine, index: number): string {
     column += span.text.length;
     return piecesOf(span, start).map((piece) => pieceSvg(piece, span.style, y));
   });
-  return `<g style="animation-delay:${Math.round(at)}ms">${texts.join("")}</g>`;
+  return `<g>${texts.join("")}</g>`;
 }
 
 interface Piece {
@@ -115,7 +108,7 @@ function pieceSvg({ text, column }: Piece, style: string, y: number): string {
   return `<text class="${style}" x="${x}" y="${y}" textLength="${length}" lengthAdjust="spacingAndGlyphs">${escaped(text)}</text>`;
 }
 
-function lengthOf(spans: readonly Span[]): number {
+function lengthOf(spans: Line): number {
   return spans.reduce((sum, { text }) => sum + text.length, 0);
 }
 
