@@ -1,6 +1,6 @@
-/** The shell commands of docs/operating.md that move or replace the file, run as they stand. */
+/** What docs/operating.md says of files; its shell commands that move or replace them are run as they stand. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SqliteCheckpointStore } from "../../src/index.js";
 import { runOn } from "../support/sql.js";
@@ -62,6 +62,20 @@ describe("Restore a backup", () => {
     await new SqliteCheckpointStore(join(folder.path, "backup.db")).close();
     run(restore);
     expect(await directoriesIn("runs.db")).toEqual([]);
+  });
+});
+
+describe("File permissions", () => {
+  test("a read-only store leaves -shm and an empty -wal, which the next writing store removes", async () => {
+    await new SqliteCheckpointStore(path).close();
+    expect(readdirSync(folder.path)).toEqual(["runs.db"]);
+    const reader = new SqliteCheckpointStore(path, { readonly: true });
+    await reader.listSessions();
+    await reader.close();
+    expect(readdirSync(folder.path).sort()).toEqual(["runs.db", "runs.db-shm", "runs.db-wal"]);
+    expect(statSync(`${path}-wal`).size).toBe(0);
+    await new SqliteCheckpointStore(path).close();
+    expect(readdirSync(folder.path)).toEqual(["runs.db"]);
   });
 });
 
