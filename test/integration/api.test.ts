@@ -106,6 +106,13 @@ describe("docs/api.md lists the errors of", () => {
   });
 });
 
+test("README.md names every option, and no other", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [list] = /^- \*\*Options\*\*: .*?, each with/ms.exec(readme) ?? [""];
+  const named = [...list.matchAll(/`(\w+)`/g)].map((match) => match[1]);
+  expect(named.toSorted()).toEqual(Object.keys(settingsOf({})).toSorted());
+});
+
 describe("docs/api.md's table of options", () => {
   const rows = tableIn(section("Options"));
 
