@@ -107,21 +107,21 @@ const OPENING: readonly Mutation[] = [
     tests: [FILES],
   },
   {
-    file: "src/options.ts",
+    file: "src/validation/options.ts",
     find: "milliseconds > LONGEST_BUSY_TIMEOUT",
     replace: "milliseconds > 2 * LONGEST_BUSY_TIMEOUT",
     breaks: "a busy timeout that no timer can hold is accepted",
     tests: [FILES],
   },
   {
-    file: "src/options.ts",
+    file: "src/validation/options.ts",
     find: 'const FILE_OPTIONS = ["synchronous"]',
     replace: "const FILE_OPTIONS: readonly string[] = []",
     breaks: "synchronous is accepted with a host's Database, and ignored",
     tests: [HOST],
   },
   {
-    file: "src/options.ts",
+    file: "src/validation/options.ts",
     find: "return Math.trunc(now);",
     replace: "return now;",
     breaks: "times with fractions of a millisecond are written",
@@ -129,7 +129,7 @@ const OPENING: readonly Mutation[] = [
     only: "whole milliseconds",
   },
   {
-    file: "src/options.ts",
+    file: "src/validation/options.ts",
     find: "busyTimeout: 5_000",
     replace: "busyTimeout: 1_000",
     breaks: "a default is not the one that docs/api.md states",
