@@ -1,4 +1,4 @@
-import type { CheckpointBackend } from "../../src/index.js";
+import type { CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import { addTexts, buildCheckpoint, buildMessage } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
 import type { ConformanceContext } from "./context.js";

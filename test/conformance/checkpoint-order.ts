@@ -1,4 +1,4 @@
-import type { Checkpoint, CheckpointBackend } from "../../src/index.js";
+import type { Checkpoint, CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
 import type { ConformanceContext } from "./context.js";

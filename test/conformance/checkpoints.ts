@@ -1,4 +1,4 @@
-import type { Checkpoint } from "../../src/index.js";
+import type { Checkpoint } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildFullCheckpoint } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
 import type { ConformanceContext } from "./context.js";

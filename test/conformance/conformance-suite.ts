@@ -8,7 +8,7 @@
  *
  * Every test makes its own store; none depends on another, on time passing or on the machine's speed.
  */
-import type { MemoryStore } from "../../src/index.js";
+import type { MemoryStore } from "@obsku/checkpoint-sqlite";
 import { describeArguments } from "./arguments.js";
 import { describeCheckpointOrder } from "./checkpoint-order.js";
 import { describeCheckpoints } from "./checkpoints.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { CheckpointStoreError, type MemoryStore, SqliteCheckpointStore } from "../../src/index.js";
+import { CheckpointStoreError, type MemoryStore, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { ReopeningMemoryStore } from "../support/reopening-store.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";
 import {

@@ -1,5 +1,5 @@
 /** What the conformance suite asks of a store's factory and of a test runner, and what its parts share. */
-import type { CheckpointBackend } from "../../src/index.js";
+import type { CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import { difference } from "../support/difference.js";
 
 export interface StoreUnderTest<Store extends CheckpointBackend = CheckpointBackend> {

@@ -1,4 +1,4 @@
-import type { Entity, MemoryStore } from "../../src/index.js";
+import type { Entity, MemoryStore } from "@obsku/checkpoint-sqlite";
 import { exoticValues, nest } from "../support/exotic-values.js";
 import { buildEntity, buildFact, buildFullEntity } from "../support/memory-builders.js";
 import { callUntyped } from "../support/untyped-call.js";

@@ -1,4 +1,4 @@
-import type { Fact, MemoryStore } from "../../src/index.js";
+import type { Fact, MemoryStore } from "@obsku/checkpoint-sqlite";
 import { buildEntity, buildFact, buildFullFact } from "../support/memory-builders.js";
 import { callUntyped } from "../support/untyped-call.js";
 import type { ConformanceContext } from "./context.js";

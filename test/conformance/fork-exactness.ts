@@ -1,4 +1,4 @@
-import type { CheckpointBackend, Session } from "../../src/index.js";
+import type { CheckpointBackend, Session } from "@obsku/checkpoint-sqlite";
 import { addTexts, buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import type { ConformanceContext } from "./context.js";
 

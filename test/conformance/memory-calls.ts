@@ -1,5 +1,5 @@
 /** What holds for every call of the memory: what it refuses, when it is answered, and what outlives the store. */
-import type { MemoryStore } from "../../src/index.js";
+import type { MemoryStore } from "@obsku/checkpoint-sqlite";
 import { buildEntity, buildFact, buildFullEntity, buildFullFact } from "../support/memory-builders.js";
 import { callUntyped } from "../support/untyped-call.js";
 import type { ConformanceContext } from "./context.js";

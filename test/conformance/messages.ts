@@ -1,4 +1,4 @@
-import type { CheckpointBackend, Session, StoredMessage } from "../../src/index.js";
+import type { CheckpointBackend, Session, StoredMessage } from "@obsku/checkpoint-sqlite";
 import { addTexts, buildFullMessage, buildMessage, readTexts } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
 import type { ConformanceContext } from "./context.js";

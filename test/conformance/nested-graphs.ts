@@ -1,5 +1,5 @@
 /** The latest checkpoint of a session in which graphs run as nodes of other graphs. */
-import type { Checkpoint, CheckpointBackend } from "../../src/index.js";
+import type { Checkpoint, CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import type { ConformanceContext } from "./context.js";
 
 /** Saves one wave of a graph: its nodes that are done, and those that are next. */

@@ -1,4 +1,4 @@
-import type { Entity, MemoryStore } from "../../src/index.js";
+import type { Entity, MemoryStore } from "@obsku/checkpoint-sqlite";
 import { buildEntity } from "../support/memory-builders.js";
 import { type Memory, type MemoryKind, memoryKinds } from "../support/memory-kinds.js";
 import { naiveSearch } from "../support/naive-search.js";

@@ -1,4 +1,4 @@
-import type { CheckpointBackend } from "../../src/index.js";
+import type { CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import type { ConformanceContext } from "./context.js";
 

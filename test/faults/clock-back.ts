@@ -1,7 +1,7 @@
 /** A machine's clock that does not do what clocks should: a session's order must hold, and forks must be exact. */
 import { join } from "node:path";
-import type { Checkpoint, StoredMessage } from "../../src/index.js";
-import { SqliteCheckpointStore } from "../../src/index.js";
+import type { Checkpoint, StoredMessage } from "@obsku/checkpoint-sqlite";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { difference } from "../support/difference.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";

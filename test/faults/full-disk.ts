@@ -5,7 +5,7 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { JsonPlusSerializer, SqliteCheckpointStore } from "../../src/index.js";
+import { JsonPlusSerializer, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { canRunAsNobody } from "../support/children.js";
 import { rowsOf } from "../support/sql.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { canRunAsNobody } from "../support/children.js";
 import { runOn } from "../support/sql.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";

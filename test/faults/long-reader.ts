@@ -1,7 +1,7 @@
 /** A reader that stays: the log cannot be cut while it does, and must be when it has left. */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { Child } from "../support/children.js";
 import { difference } from "../support/difference.js";
 import { rowsOf, withDatabase } from "../support/sql.js";

@@ -1,6 +1,6 @@
 /** Many processes on one file: nothing acknowledged is lost or there twice, and nobody has to wait for ever. */
 import { join } from "node:path";
-import { SqliteCheckpointStore, StoreBusyError } from "../../src/index.js";
+import { SqliteCheckpointStore, StoreBusyError } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { Child, runTogether } from "../support/children.js";
 import { rowsOf, withDatabase } from "../support/sql.js";

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { Ledger } from "../../examples/resume-after-crash/ledger.js";
 import { NAMESPACE } from "../../examples/resume-after-crash/pipeline.js";
 import type { StoredSession } from "../../examples/resume-after-crash/worker.js";
-import { SqliteCheckpointStore } from "../../src/index.js";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 

@@ -2,8 +2,8 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, jest, setSystemTime, test } from "bun:test";
 import { join } from "node:path";
+import { SqliteCheckpointStore, StoreBusyError, StoreClosedError } from "@obsku/checkpoint-sqlite";
 import { type Clock, install } from "@sinonjs/fake-timers";
-import { SqliteCheckpointStore, StoreBusyError, StoreClosedError } from "../../src/index.js";
 import { buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import { Child } from "../support/children.js";
 import { buildEntity, buildFact } from "../support/memory-builders.js";

@@ -22,7 +22,7 @@ import {
   StoreClosedError,
   StoreOpenError,
   StoreReadonlyError,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { canRunAsNobody, runAsNobody } from "../support/children.js";
 import { watchOpening } from "../support/opened-database.js";
@@ -167,7 +167,7 @@ describe("what cannot be opened is refused with a reason", () => {
 
   test.each(["ulimit -n 40", "ulimit -n 60"])("a file for which no file handles are left, of %s", (limit) => {
     const script = `
-      const { SqliteCheckpointStore } = await import(${JSON.stringify(join(import.meta.dir, "../../src/index.ts"))});
+      const { SqliteCheckpointStore } = await import(${JSON.stringify(import.meta.resolve("@obsku/checkpoint-sqlite"))});
       const stores = [];
       try {
         for (;;) stores.push(new SqliteCheckpointStore("store-" + stores.length + ".db"));

@@ -15,8 +15,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { SqliteCheckpointStore, StoreOpenError } from "@obsku/checkpoint-sqlite";
 import { refuseForeignLog } from "../../src/database/foreign-log.js";
-import { SqliteCheckpointStore, StoreOpenError } from "../../src/index.js";
 import { Wal } from "../faults/crash/wal.js";
 import { buildMessage } from "../support/builders.js";
 import { thrownBy } from "../support/outcomes.js";
@@ -189,7 +189,7 @@ describe("never refused is", () => {
   test("a file that is longer than its header says, as one is that grows in steps", async () => {
     const script = `
       const { Database } = await import("bun:sqlite");
-      const { SqliteCheckpointStore } = await import(${JSON.stringify(join(import.meta.dir, "../../src/index.ts"))});
+      const { SqliteCheckpointStore } = await import(${JSON.stringify(import.meta.resolve("@obsku/checkpoint-sqlite"))});
       await new SqliteCheckpointStore(${JSON.stringify(path)}).close();
       const database = new Database(${JSON.stringify(path)});
       database.fileControl(6, Int32Array.of(1_048_576, 0)); // SQLITE_FCNTL_CHUNK_SIZE

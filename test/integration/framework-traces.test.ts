@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { createTemporaryFolder } from "../support/temporary-folder.js";
 import { readTrace, replayTrace } from "../support/trace.js";
 

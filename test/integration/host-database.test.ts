@@ -10,7 +10,7 @@ import {
   SqliteCheckpointStore,
   StoreOpenError,
   StoreReadonlyError,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import {
   buildCheckpoint,
   buildFullCheckpoint,

@@ -1,7 +1,7 @@
 /** The latest checkpoint of random sessions, held against the rule in its plainest form. */
 import { expect, test } from "bun:test";
+import { type Checkpoint, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import fc from "fast-check";
-import { type Checkpoint, SqliteCheckpointStore } from "../../src/index.js";
 
 const NAMES = ["", "a", "b", "c", "d"] as const;
 const name = fc.constantFrom(...NAMES);

@@ -9,7 +9,7 @@ import {
   JsonPlusSerializer,
   SqliteCheckpointStore,
   VectorDimensionError,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { VectorGroup } from "../../src/search/vector-group.js";
 import { Child } from "../support/children.js";
 import { buildEntity, buildFact } from "../support/memory-builders.js";

@@ -3,7 +3,7 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildMessage } from "../support/builders.js";
 import { runTogether } from "../support/children.js";
 import { outcomesOf, rejectionOf } from "../support/outcomes.js";

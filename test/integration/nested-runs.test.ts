@@ -12,7 +12,7 @@ import {
   type CheckpointNodeResult,
   JsonPlusSerializer,
   SqliteCheckpointStore,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { createTemporaryFolder } from "../support/temporary-folder.js";
 
 /** Waves of nodes in their order; a node is a leaf, or a graph of its own. */

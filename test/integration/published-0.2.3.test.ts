@@ -10,7 +10,7 @@ import {
   type Session,
   SqliteCheckpointStore,
   type StoredMessage,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildFullCheckpoint, buildFullMessage, buildMessage } from "../support/builders.js";
 import { rejectionOf } from "../support/outcomes.js";
 import { rowsOf } from "../support/sql.js";

@@ -2,7 +2,7 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { SqliteCheckpointStore, StoreBusyError } from "../../src/index.js";
+import { SqliteCheckpointStore, StoreBusyError } from "@obsku/checkpoint-sqlite";
 import { buildMessage } from "../support/builders.js";
 import { buildFact } from "../support/memory-builders.js";
 import { outcomesOf, rejectionOf } from "../support/outcomes.js";

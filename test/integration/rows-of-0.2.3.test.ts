@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { CheckpointCorruptionError, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import fc from "fast-check";
 import { SqliteCheckpointStore as Published } from "published-checkpoint-sqlite";
-import { CheckpointCorruptionError, SqliteCheckpointStore } from "../../src/index.js";
 import { difference } from "../support/difference.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 import { callUntyped } from "../support/untyped-call.js";

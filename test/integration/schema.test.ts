@@ -3,7 +3,7 @@ import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { copyFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { HostTransactionError, SqliteCheckpointStore, StoreOpenError } from "../../src/index.js";
+import { HostTransactionError, SqliteCheckpointStore, StoreOpenError } from "@obsku/checkpoint-sqlite";
 import { buildMessage } from "../support/builders.js";
 import { columnsOf, foreignKeysOf, indexesOf, schemaOf, tablesOf } from "../support/catalogue.js";
 import { runTogether } from "../support/children.js";

@@ -5,7 +5,7 @@ import {
   CheckpointVersionConflictError,
   SessionNotFoundError,
   SqliteCheckpointStore,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { SESSION_CLOCKS_SQL } from "../../src/rows/session-clocks.js";
 import { buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import { runTogether } from "../support/children.js";

@@ -1,7 +1,7 @@
 /** Single messages and checkpoints: paging by id, reading around one that does not decode, and deleting it. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { addTexts, buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import { rejectionOf } from "../support/outcomes.js";
 import { runOn } from "../support/sql.js";

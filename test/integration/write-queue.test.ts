@@ -8,7 +8,7 @@ import {
   SqliteCheckpointStore,
   StoreBusyError,
   StoreClosedError,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { TRANSACTION_SQL } from "../../src/scheduler/write-queue.js";
 import { MESSAGES_SQL } from "../../src/tables/messages.js";
 import { SESSIONS_SQL } from "../../src/tables/sessions.js";

@@ -1,5 +1,5 @@
 /** Messages and checkpoints to save: the least that is valid, and one with every field filled in. */
-import type { Checkpoint, CheckpointBackend, Session, StoredMessage } from "../../src/index.js";
+import type { Checkpoint, CheckpointBackend, Session, StoredMessage } from "@obsku/checkpoint-sqlite";
 
 export type NewMessage = Omit<StoredMessage, "id" | "createdAt">;
 export type NewCheckpoint = Omit<Checkpoint, "id" | "createdAt">;

@@ -75,7 +75,7 @@ export function canRunAsNobody(): boolean {
   const command = [
     process.execPath,
     "-e",
-    `await import(${JSON.stringify(join(import.meta.dir, "../../src/index.ts"))})`,
+    `await import(${JSON.stringify(import.meta.resolve("@obsku/checkpoint-sqlite"))})`,
   ];
   return Bun.spawnSync(asNobody(command), { stdout: "ignore", stderr: "ignore" }).success;
 }

@@ -2,7 +2,7 @@
  * A process that writes to a file and kills itself before it can close its store: `bun crashed-writer.ts PATH COUNT [BACKUP]`.
  * After the first half of so many messages it makes a backup there, if one is asked for.
  */
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildMessage } from "./builders.js";
 import { runOn } from "./sql.js";
 

@@ -1,5 +1,5 @@
 /** Entities and facts to save: the least that is valid, and one of each with every field filled in. */
-import type { NewEntity, NewFact } from "../../src/index.js";
+import type { NewEntity, NewFact } from "@obsku/checkpoint-sqlite";
 
 export function buildEntity(
   sessionId: string,

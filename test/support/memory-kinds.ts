@@ -5,7 +5,7 @@ import type {
   Fact,
   MemoryStore,
   SemanticSearchOptions,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { buildEntity, buildFact } from "./memory-builders.js";
 
 export type Memory = Entity | Fact;

@@ -2,7 +2,7 @@
  * A process that saves, changes and deletes memories while others search: `bun memory-writer-child.ts PATH SESSION
  * ROUNDS`. It answers with the names of the entities and the contents of the facts that it left there.
  */
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildEntity, buildFact } from "./memory-builders.js";
 import { namedVector } from "./named-vector.js";
 

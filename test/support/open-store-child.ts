@@ -2,7 +2,7 @@
  * A process that opens a store, reads from it and, when told to, writes to it: `bun open-store-child.ts PATH OPTIONS
  * [write]`. It answers with what came of it.
  */
-import { CheckpointStoreError, SqliteCheckpointStore } from "../../src/index.js";
+import { CheckpointStoreError, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 
 const [path, options = "{}", task] = process.argv.slice(2);
 

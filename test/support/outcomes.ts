@@ -1,5 +1,5 @@
 /** What came of calls: for tests that look at many at once. */
-import { CheckpointStoreError } from "../../src/index.js";
+import { CheckpointStoreError } from "@obsku/checkpoint-sqlite";
 
 /** `ok`, or the name of the error, for each promise in order. */
 export async function outcomesOf(calls: readonly Promise<unknown>[]): Promise<string[]> {

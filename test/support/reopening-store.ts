@@ -21,7 +21,7 @@ import type {
   Session,
   SessionOptions,
   StoredMessage,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import type { NewCheckpoint, NewMessage } from "./builders.js";
 
 export class ReopeningStore<Store extends CheckpointBackend> implements CheckpointBackend {

@@ -4,7 +4,7 @@
  * after the ids and times that the store chose have been replaced by placeholders, numbered as they first appear.
  */
 import { readFileSync } from "node:fs";
-import { JsonPlusSerializer } from "../../src/index.js";
+import { JsonPlusSerializer } from "@obsku/checkpoint-sqlite";
 import { difference } from "./difference.js";
 import { callUntyped } from "./untyped-call.js";
 

@@ -2,7 +2,7 @@
  * A process that writes to one session of one file, with many calls in flight: `bun writer-child.ts PATH SESSION NAME
  * ROUNDS CALLS`. Every checkpoint asks for version 1 and takes the next that is free. It answers with what was acknowledged.
  */
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "./builders.js";
 
 const [path = "", sessionId = "", name = "", rounds = "", calls = ""] = process.argv.slice(2);

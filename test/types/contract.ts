@@ -6,8 +6,8 @@
  * (the project's tsconfig.json) and without (tsconfig.loose.json beside this file).
  */
 import type { Database } from "bun:sqlite";
-import type * as ours from "../../src/index.js";
-import { CheckpointStoreError, JsonPlusSerializer, SqliteCheckpointStore } from "../../src/index.js";
+import type * as ours from "@obsku/checkpoint-sqlite";
+import { CheckpointStoreError, JsonPlusSerializer, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 
 // ---- The contract ----
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { CheckpointStoreError, InvalidArgumentError, SerializationError } from "../../src/errors.js";
+import { CheckpointStoreError, InvalidArgumentError, SerializationError } from "@obsku/checkpoint-sqlite";
 import {
   limit,
   mustBe,

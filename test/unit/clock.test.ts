@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { rejectionOf } from "../support/outcomes.js";
 

@@ -1,6 +1,6 @@
 /** What a caller's own code can do while its arguments are read: getters, Proxies, `toJSON`, and whatever these throw. */
 import { describe, expect, test } from "bun:test";
-import { CheckpointStoreError, JsonPlusSerializer, SqliteCheckpointStore } from "../../src/index.js";
+import { CheckpointStoreError, JsonPlusSerializer, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildFullCheckpoint, buildFullMessage } from "../support/builders.js";
 import { buildFullEntity, buildFullFact } from "../support/memory-builders.js";
 import { rejectionOf } from "../support/outcomes.js";

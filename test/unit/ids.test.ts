@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { SqliteCheckpointStore } from "../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint } from "../support/builders.js";
 
 test("sessions and forks have random ids of version 4, checkpoints ids of version 7", async () => {

@@ -1,7 +1,7 @@
 /** What holds for every value and every text. fast-check prints the seed and the smallest counterexample. */
 import { describe, expect, test } from "bun:test";
+import { CheckpointCorruptionError } from "@obsku/checkpoint-sqlite";
 import fc from "fast-check";
-import { CheckpointCorruptionError } from "../../src/errors.js";
 import { encode } from "../../src/json-plus/encode.js";
 import { JsonPlusSerializer } from "../../src/json-plus/json-plus-serializer.js";
 import { NOT_PLAIN, plain, plainCopy } from "../../src/json-plus/plain.js";

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CheckpointCorruptionError, SerializationError } from "../../src/errors.js";
+import { CheckpointCorruptionError, SerializationError } from "@obsku/checkpoint-sqlite";
 import { encode } from "../../src/json-plus/encode.js";
 import { JsonPlusSerializer } from "../../src/json-plus/json-plus-serializer.js";
 import { deepEqual } from "../support/deep-equal.js";

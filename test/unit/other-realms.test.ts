@@ -1,7 +1,7 @@
 /** Values that a code interpreter (node:vm) makes have the classes of another realm. */
 import { describe, expect, test } from "bun:test";
 import { createContext, runInContext } from "node:vm";
-import { JsonPlusSerializer, SqliteCheckpointStore } from "../../src/index.js";
+import { JsonPlusSerializer, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint } from "../support/builders.js";
 import { difference } from "../support/difference.js";
 import { exoticValues } from "../support/exotic-values.js";

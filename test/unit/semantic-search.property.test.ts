@@ -5,14 +5,14 @@
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import fc from "fast-check";
 import {
   type Entity,
   type Fact,
   type MemoryStore,
   SqliteCheckpointStore,
   VectorDimensionError,
-} from "../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
+import fc from "fast-check";
 import { difference } from "../support/difference.js";
 import { buildEntity, buildFact } from "../support/memory-builders.js";
 import type { Memory } from "../support/memory-kinds.js";

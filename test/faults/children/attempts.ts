@@ -4,7 +4,7 @@
  * and the second it waits for its input to end, where a fifth argument says so.
  */
 import { writeSync } from "node:fs";
-import { CheckpointStoreError, JsonPlusSerializer, SqliteCheckpointStore } from "../../../src/index.js";
+import { CheckpointStoreError, JsonPlusSerializer, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { type Attempt, attempt, type Earlier } from "../support/attempts.js";
 
 const [path = "", earlierText = "", count = "0", length = "0", waits] = process.argv.slice(2);

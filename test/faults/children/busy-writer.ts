@@ -2,7 +2,7 @@
  * A process that adds messages to one session for some time: `bun busy-writer.ts PATH SESSION NAME MILLISECONDS CALLS`,
  * so many calls in flight. It answers with what was acknowledged, and with how late its event loop was.
  */
-import { SqliteCheckpointStore } from "../../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { EventLoopDelay } from "../support/event-loop-delay.js";
 
 const [path = "", sessionId = "", name = "", milliseconds = "", calls = ""] = process.argv.slice(2);

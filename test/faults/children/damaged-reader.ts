@@ -3,7 +3,7 @@
  * number of each before it is opened, and what came of it after, so that it is known which one was the end of it.
  */
 import { readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { CheckpointStoreError, SqliteCheckpointStore } from "../../../src/index.js";
+import { CheckpointStoreError, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { DAMAGES, type Damage } from "../crash/damage.js";
 import type { DamagedLine } from "../crash/damaged-files.js";
 import { State } from "../crash/state.js";

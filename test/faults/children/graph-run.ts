@@ -2,7 +2,7 @@
  * A process that saves checkpoints as the framework does, the version one above that of the newest: `bun graph-run.ts PATH
  * SESSION WAVES error|next`. It ends with its first error, and answers with the versions saved and the error's name.
  */
-import { SqliteCheckpointStore } from "../../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint } from "../../support/builders.js";
 import { outcomeOf } from "../support/attempts.js";
 

@@ -6,7 +6,7 @@
  * it deletes is used in no later call.
  */
 import { writeSync } from "node:fs";
-import { type NewEntity, type NewFact, SqliteCheckpointStore } from "../../../src/index.js";
+import { type NewEntity, type NewFact, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { killAt } from "../crash/kill-points.js";
 import type { Effect, Line, Write, WriterSettings } from "../crash/writes.js";
 import { Random } from "../support/random.js";

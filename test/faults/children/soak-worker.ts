@@ -3,7 +3,7 @@
  * What was acknowledged is written to stdout at once, a line each in the wire format. It ends when its input does.
  */
 import { writeSync } from "node:fs";
-import { JsonPlusSerializer, type Session, SqliteCheckpointStore } from "../../../src/index.js";
+import { JsonPlusSerializer, type Session, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildFullCheckpoint, buildFullMessage } from "../../support/builders.js";
 import { CALLS_IN_FLIGHT } from "../soak/worker-lines.js";
 

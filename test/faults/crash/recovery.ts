@@ -1,5 +1,5 @@
 /** Opens what a fault left behind, as an application would, and looks whether it is whole and can be used. */
-import { SqliteCheckpointStore } from "../../../src/index.js";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../../support/builders.js";
 import { buildEntity } from "../../support/memory-builders.js";
 import { rowsOf, withDatabase } from "../../support/sql.js";

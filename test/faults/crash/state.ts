@@ -6,7 +6,7 @@ import type {
   Session,
   SqliteCheckpointStore,
   StoredMessage,
-} from "../../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import type { Effect } from "./writes.js";
 
 /** Rows in the order in which they were added. */

@@ -12,7 +12,7 @@ import type {
   NewMessage,
   Session,
   StoredMessage,
-} from "../../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 
 /** A write as it is called. Each that adds something bears a mark that no other has: see {@link markOf}. */
 export type Write =

@@ -1,5 +1,5 @@
 /** Everything that the store holds of this process, compared with the model. */
-import type { SqliteCheckpointStore } from "../../../src/index.js";
+import type { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { rowsOf, withDatabase } from "../../support/sql.js";
 import { type Soak, WORKER_WORKSPACE } from "./context.js";
 

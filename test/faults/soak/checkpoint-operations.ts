@@ -1,5 +1,5 @@
 /** Random calls about checkpoints and forks, each compared with the model. */
-import type { Checkpoint, CheckpointNodeResult, NewCheckpoint, Session } from "../../../src/index.js";
+import type { Checkpoint, CheckpointNodeResult, NewCheckpoint, Session } from "@obsku/checkpoint-sqlite";
 import { present, type Soak } from "./context.js";
 import { latestTime, type ModelSession } from "./model.js";
 

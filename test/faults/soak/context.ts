@@ -3,7 +3,7 @@ import {
   CheckpointStoreError,
   SqliteCheckpointStore,
   type SqliteCheckpointStoreOptions,
-} from "../../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { difference } from "../../support/difference.js";
 import { exoticValues } from "../../support/exotic-values.js";
 import type { Random } from "../support/random.js";

@@ -6,7 +6,7 @@ import {
   type NewEntity,
   type NewFact,
   VectorDimensionError,
-} from "../../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { naiveSearch } from "../../support/naive-search.js";
 import { present, type Soak, WORKSPACES } from "./context.js";
 

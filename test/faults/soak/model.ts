@@ -1,5 +1,5 @@
 /** What a store must hold, kept in plain lists: the other side of every comparison of the soak test. */
-import type { Checkpoint, Entity, Fact, Session, StoredMessage } from "../../../src/index.js";
+import type { Checkpoint, Entity, Fact, Session, StoredMessage } from "@obsku/checkpoint-sqlite";
 
 export interface ModelSession {
   session: Session;

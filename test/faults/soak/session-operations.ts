@@ -1,5 +1,5 @@
 /** Random calls about sessions and messages, each compared with the model. */
-import type { Session, StoredMessage } from "../../../src/index.js";
+import type { Session, StoredMessage } from "@obsku/checkpoint-sqlite";
 import { present, type Soak, WORKER_WORKSPACE, WORKSPACES } from "./context.js";
 import { latestTime, type ModelSession, pageOf } from "./model.js";
 

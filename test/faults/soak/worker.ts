@@ -1,6 +1,11 @@
 /** A second process on the soak's file: started, killed, and what it acknowledged compared with what is there. */
 import { join } from "node:path";
-import { type Checkpoint, JsonPlusSerializer, type Session, type StoredMessage } from "../../../src/index.js";
+import {
+  type Checkpoint,
+  JsonPlusSerializer,
+  type Session,
+  type StoredMessage,
+} from "@obsku/checkpoint-sqlite";
 import { type Soak, WORKER_WORKSPACE } from "./context.js";
 import { CALLS_IN_FLIGHT } from "./worker-lines.js";
 

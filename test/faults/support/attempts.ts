@@ -8,7 +8,7 @@ import {
   type Session,
   SqliteCheckpointStore,
   type StoredMessage,
-} from "../../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { buildFullCheckpoint, buildFullMessage } from "../../support/builders.js";
 import { difference } from "../../support/difference.js";
 import { rowsOf, withDatabase } from "../../support/sql.js";

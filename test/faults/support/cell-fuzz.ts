@@ -12,7 +12,7 @@ import {
   SqliteCheckpointStore,
   StoreOpenError,
   VectorDimensionError,
-} from "../../../src/index.js";
+} from "@obsku/checkpoint-sqlite";
 import { buildFullCheckpoint, buildFullMessage } from "../../support/builders.js";
 import { deepEqual } from "../../support/deep-equal.js";
 import { difference } from "../../support/difference.js";

@@ -1,6 +1,6 @@
 /** What may be in a cell of a damaged or hostile file. */
 import type { SQLQueryBindings } from "bun:sqlite";
-import { JsonPlusSerializer } from "../../../src/index.js";
+import { JsonPlusSerializer } from "@obsku/checkpoint-sqlite";
 import { exoticValues } from "../../support/exotic-values.js";
 import type { Random } from "./random.js";
 
