@@ -1,6 +1,8 @@
+import assert from "node:assert/strict";
 import type { CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import { addTexts, buildCheckpoint, buildMessage } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertSame } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 /** A method, the argument that is bad, the bad values for it, and how the call is made with one of them. */
@@ -189,7 +191,7 @@ const badArguments: readonly BadArgument[] = [
   ),
 ];
 
-export function describeArguments({ describe, testStore, expect, ...context }: ConformanceContext): void {
+export function describeArguments({ describe, testStore, ...context }: ConformanceContext): void {
   describe("bad arguments", () => {
     for (const [index, bad] of badArguments.entries()) {
       const { method, argument, values } = bad;
@@ -200,16 +202,16 @@ export function describeArguments({ describe, testStore, expect, ...context }: C
           const before = await readEverything(store, known);
           for (const value of values) {
             const call = callUntyped(store, method, bad.args(value, known));
-            await expectInvalid(context, call, argument, value);
+            await assertInvalid(context, call, argument, value);
           }
-          context.expectSame(await readEverything(store, known), before);
+          assertSame(await readEverything(store, known), before);
         },
       );
     }
 
     testStore("a bad argument is refused even where the session is unknown", async (store) => {
       const call = callUntyped(store, "addMessage", ["no-such-session", { role: "robot" }]);
-      await context.expectStoreError(call, { tag: "InvalidArgumentError", includes: "role" });
+      await context.assertStoreError(call, { tag: "InvalidArgumentError", includes: "role" });
     });
 
     testStore("an argument whose getter throws is refused by name", async (store) => {
@@ -232,33 +234,33 @@ export function describeArguments({ describe, testStore, expect, ...context }: C
       ];
       for (const [method, args, argument] of calls) {
         const expected = { tag: "InvalidArgumentError", includes: argument };
-        const { message } = await context.expectStoreError(callUntyped(store, method, args), expected);
-        expect([method, message.includes("not now")]).toEqual([method, true]);
+        const { message } = await context.assertStoreError(callUntyped(store, method, args), expected);
+        assert.deepEqual([method, message.includes("not now")], [method, true]);
       }
     });
 
     testStore("the error says what was given and what is allowed", async (store) => {
       const { id } = await store.createSession("./d");
       const call = callUntyped(store, "addMessage", [id, { sessionId: id, role: "robot" }]);
-      const { message } = await context.expectStoreError(call, {
+      const { message } = await context.assertStoreError(call, {
         tag: "InvalidArgumentError",
         includes: "robot",
       });
       const named = ["user", "assistant", "system", "tool"].filter((role) => message.includes(role));
-      expect(named).toEqual(["user", "assistant", "system", "tool"]);
+      assert.deepEqual(named, ["user", "assistant", "system", "tool"]);
     });
   });
 }
 
-/** Says which value it was when the expectation fails. */
-async function expectInvalid(
-  context: Pick<ConformanceContext, "expectStoreError">,
+/** Says which value it was if the assertion fails. */
+async function assertInvalid(
+  context: Pick<ConformanceContext, "assertStoreError">,
   call: Promise<unknown>,
   argument: string,
   value: unknown,
 ): Promise<void> {
   const expected = { tag: "InvalidArgumentError", includes: argument };
-  await context.expectStoreError(call, expected).catch((cause: unknown) => {
+  await context.assertStoreError(call, expected).catch((cause: unknown) => {
     throw new Error(`With ${argument} = ${show(value)}: ${String(cause)}`, { cause });
   });
 }

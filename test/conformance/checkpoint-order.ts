@@ -1,6 +1,8 @@
+import assert from "node:assert/strict";
 import type { Checkpoint, CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertSame } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 export function describeCheckpointOrder(context: ConformanceContext): void {
@@ -11,17 +13,17 @@ export function describeCheckpointOrder(context: ConformanceContext): void {
   });
 }
 
-function describeVersions({ testStore, expect, ...context }: ConformanceContext): void {
+function describeVersions({ testStore, assertStoreError }: ConformanceContext): void {
   testStore(
     "a version saved twice is CheckpointVersionConflictError and nothing is written",
     async (store) => {
       const { id } = await store.createSession("./d");
       const first = await store.saveCheckpoint(buildCheckpoint(id, { version: 3 }));
       const second = buildCheckpoint(id, { version: 3, step: 8, nodeResults: {} });
-      await context.expectStoreError(store.saveCheckpoint(second), { tag: "CheckpointVersionConflictError" });
-      context.expectSame(await store.listCheckpoints(id), [first]);
+      await assertStoreError(store.saveCheckpoint(second), { tag: "CheckpointVersionConflictError" });
+      assertSame(await store.listCheckpoints(id), [first]);
       const next = await store.saveCheckpoint(buildCheckpoint(id, { version: 4 }));
-      context.expectSame(await store.listCheckpoints(id), [next, first]);
+      assertSame(await store.listCheckpoints(id), [next, first]);
     },
   );
 
@@ -32,13 +34,10 @@ function describeVersions({ testStore, expect, ...context }: ConformanceContext)
         await store.saveCheckpoint(buildCheckpoint(id, { namespace, version: 1 }));
       }
     }
-    expect((await store.listCheckpoints(a.id)).length).toBe(4);
-    await context.expectStoreError(
-      store.saveCheckpoint(buildCheckpoint(a.id, { namespace: "", version: 1 })),
-      {
-        tag: "CheckpointVersionConflictError",
-      },
-    );
+    assert.equal((await store.listCheckpoints(a.id)).length, 4);
+    await assertStoreError(store.saveCheckpoint(buildCheckpoint(a.id, { namespace: "", version: 1 })), {
+      tag: "CheckpointVersionConflictError",
+    });
   });
 
   testStore("runs that count steps from 0 again never meet a version that exists", async (store) => {
@@ -50,14 +49,17 @@ function describeVersions({ testStore, expect, ...context }: ConformanceContext)
       }
     }
     const listed = await store.listCheckpoints(id, { namespace: "graph" });
-    expect(listed.map(({ version, step }) => [version, step])).toEqual([
-      [6, 1],
-      [5, 0],
-      [4, 0],
-      [3, 2],
-      [2, 1],
-      [1, 0],
-    ]);
+    assert.deepEqual(
+      listed.map(({ version, step }) => [version, step]),
+      [
+        [6, 1],
+        [5, 0],
+        [4, 0],
+        [3, 2],
+        [2, 1],
+        [1, 0],
+      ],
+    );
   });
 }
 
@@ -67,15 +69,18 @@ async function nextVersion(store: CheckpointBackend, sessionId: string, namespac
   return (latest?.version ?? 0) + 1;
 }
 
-function describeTakingTheNextVersion({ testStoreTakingNext, expect, ...context }: ConformanceContext): void {
+function describeTakingTheNextVersion({ testStoreTakingNext, assertStoreError }: ConformanceContext): void {
   testStoreTakingNext("a version that exists becomes the next free one, which is returned", async (store) => {
     const { id } = await store.createSession("./d");
     for (const version of [1, 2, 3]) await store.saveCheckpoint(buildCheckpoint(id, { version }));
     const moved = await store.saveCheckpoint(buildCheckpoint(id, { version: 2, step: 8 }));
-    expect([moved.version, moved.step]).toEqual([4, 8]);
-    context.expectSame(await store.getLatestCheckpoint(id), moved);
-    context.expectSame(await store.getCheckpoint(moved.id), moved);
-    expect((await store.listCheckpoints(id)).map((checkpoint) => checkpoint.version)).toEqual([4, 3, 2, 1]);
+    assert.deepEqual([moved.version, moved.step], [4, 8]);
+    assertSame(await store.getLatestCheckpoint(id), moved);
+    assertSame(await store.getCheckpoint(moved.id), moved);
+    assert.deepEqual(
+      (await store.listCheckpoints(id)).map((checkpoint) => checkpoint.version),
+      [4, 3, 2, 1],
+    );
   });
 
   testStoreTakingNext("a version that is free, or used only elsewhere, is kept", async (store) => {
@@ -86,7 +91,10 @@ function describeTakingTheNextVersion({ testStoreTakingNext, expect, ...context 
       [b.id, "graph", 7],
       [a.id, "graph", 9],
     ] as const) {
-      expect((await store.saveCheckpoint(buildCheckpoint(id, { namespace, version }))).version).toBe(version);
+      assert.equal(
+        (await store.saveCheckpoint(buildCheckpoint(id, { namespace, version }))).version,
+        version,
+      );
     }
   });
 
@@ -95,15 +103,15 @@ function describeTakingTheNextVersion({ testStoreTakingNext, expect, ...context 
     const highest = Number.MAX_SAFE_INTEGER;
     const below = await store.saveCheckpoint(buildCheckpoint(id, { version: highest - 1 }));
     const last = await store.saveCheckpoint(buildCheckpoint(id, { version: highest - 1 }));
-    expect(last.version).toBe(highest);
+    assert.equal(last.version, highest);
     for (const version of [highest - 1, highest]) {
-      await context.expectStoreError(store.saveCheckpoint(buildCheckpoint(id, { version })), {
+      await assertStoreError(store.saveCheckpoint(buildCheckpoint(id, { version })), {
         tag: "InvalidArgumentError",
         startsWith: "Invalid argument: checkpoint.version ",
         includes: `the highest possible version, ${highest}`,
       });
     }
-    context.expectSame(await store.listCheckpoints(id), [last, below]);
+    assertSame(await store.listCheckpoints(id), [last, below]);
     await store.saveCheckpoint(buildCheckpoint(id, { version: 1 }));
     await store.saveCheckpoint(buildCheckpoint(id, { namespace: "other", version: 1 }));
   });
@@ -114,12 +122,15 @@ function describeTakingTheNextVersion({ testStoreTakingNext, expect, ...context 
       store.saveCheckpoint(buildCheckpoint(id, { step })),
     );
     const saved = await Promise.all(saves);
-    expect(saved.map(({ version }) => version).sort((x, y) => x - y)).toEqual(saved.map((_, n) => n + 1));
-    context.expectSame(await store.listCheckpoints(id), saved.reverse());
+    assert.deepEqual(
+      saved.map(({ version }) => version).sort((x, y) => x - y),
+      saved.map((_, n) => n + 1),
+    );
+    assertSame(await store.listCheckpoints(id), saved.reverse());
   });
 }
 
-function describeOrder({ testStore, testStoreWithClock, expect, ...context }: ConformanceContext): void {
+function describeOrder({ testStore, testStoreWithClock }: ConformanceContext): void {
   testStore("the latest checkpoint is the one saved last, whatever its step and version", async (store) => {
     const { id } = await store.createSession("./d");
     for (const [version, step] of [
@@ -129,11 +140,14 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
       [1, 2],
     ] as const) {
       const saved = await store.saveCheckpoint(buildCheckpoint(id, { version, step }));
-      context.expectSame(await store.getLatestCheckpoint(id), saved);
-      context.expectSame(await store.getLatestCheckpoint(id, "graph"), saved);
-      context.expectSame(await store.listCheckpoints(id, { limit: 1 }), [saved]);
+      assertSame(await store.getLatestCheckpoint(id), saved);
+      assertSame(await store.getLatestCheckpoint(id, "graph"), saved);
+      assertSame(await store.listCheckpoints(id, { limit: 1 }), [saved]);
     }
-    expect((await store.listCheckpoints(id)).map((checkpoint) => checkpoint.version)).toEqual([1, 8, 2, 5]);
+    assert.deepEqual(
+      (await store.listCheckpoints(id)).map((checkpoint) => checkpoint.version),
+      [1, 8, 2, 5],
+    );
   });
 
   testStore("the latest checkpoint of a namespace is not hidden by another namespace", async (store) => {
@@ -141,13 +155,13 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
     const outer = await store.saveCheckpoint(buildCheckpoint(id, { namespace: "outer", step: 5 }));
     const inner = await store.saveCheckpoint(buildCheckpoint(id, { namespace: "inner" }));
     const unnamed = await store.saveCheckpoint(buildCheckpoint(id, { namespace: "" }));
-    context.expectSame(await store.getLatestCheckpoint(id, "outer"), outer);
-    context.expectSame(await store.getLatestCheckpoint(id, "inner"), inner);
+    assertSame(await store.getLatestCheckpoint(id, "outer"), outer);
+    assertSame(await store.getLatestCheckpoint(id, "inner"), inner);
     const last = await store.saveCheckpoint(buildCheckpoint(id, { namespace: "outer", version: 2 }));
-    context.expectSame(await store.getLatestCheckpoint(id, "outer"), last);
-    context.expectSame(await store.getLatestCheckpoint(id), last);
-    context.expectSame(await callUntyped(store, "getLatestCheckpoint", [id, null]), last);
-    context.expectSame(await store.getLatestCheckpoint(id, ""), unnamed);
+    assertSame(await store.getLatestCheckpoint(id, "outer"), last);
+    assertSame(await store.getLatestCheckpoint(id), last);
+    assertSame(await callUntyped(store, "getLatestCheckpoint", [id, null]), last);
+    assertSame(await store.getLatestCheckpoint(id, ""), unnamed);
   });
 
   testStore(
@@ -155,10 +169,10 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
     async (store) => {
       const [empty, full] = [await store.createSession("./a"), await store.createSession("./b")];
       await store.saveCheckpoint(buildCheckpoint(full.id));
-      expect(await store.getLatestCheckpoint("no-such-session")).toBe(null);
-      expect(await store.getLatestCheckpoint("no-such-session", "graph")).toBe(null);
-      expect(await store.getLatestCheckpoint(empty.id)).toBe(null);
-      expect(await store.getLatestCheckpoint(full.id, "no-such-namespace")).toBe(null);
+      assert.equal(await store.getLatestCheckpoint("no-such-session"), null);
+      assert.equal(await store.getLatestCheckpoint("no-such-session", "graph"), null);
+      assert.equal(await store.getLatestCheckpoint(empty.id), null);
+      assert.equal(await store.getLatestCheckpoint(full.id, "no-such-namespace"), null);
     },
   );
 
@@ -180,15 +194,15 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
       ] as const) {
         saved.unshift(await store.saveCheckpoint(buildCheckpoint(id, { version, namespace })));
         clock.now += move;
-        context.expectSame(await store.getLatestCheckpoint(id), saved[0]);
+        assertSame(await store.getLatestCheckpoint(id), saved[0]);
       }
-      context.expectSame(await store.listCheckpoints(id), saved);
-      context.expectSame(await store.listCheckpoints(id, { limit: 3 }), saved.slice(0, 3));
+      assertSame(await store.listCheckpoints(id), saved);
+      assertSame(await store.listCheckpoints(id, { limit: 3 }), saved.slice(0, 3));
       for (const namespace of ["a", "b", ""]) {
         const ofNamespace = saved.filter((checkpoint) => checkpoint.namespace === namespace);
-        context.expectSame(await store.listCheckpoints(id, { namespace }), ofNamespace);
-        context.expectSame(await store.listCheckpoints(id, { namespace, limit: 1 }), [ofNamespace[0]]);
-        context.expectSame(await store.getLatestCheckpoint(id, namespace), ofNamespace[0]);
+        assertSame(await store.listCheckpoints(id, { namespace }), ofNamespace);
+        assertSame(await store.listCheckpoints(id, { namespace, limit: 1 }), [ofNamespace[0]]);
+        assertSame(await store.getLatestCheckpoint(id, namespace), ofNamespace[0]);
       }
     });
   }

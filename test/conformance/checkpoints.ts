@@ -1,9 +1,10 @@
+import assert from "node:assert/strict";
 import type { Checkpoint } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildFullCheckpoint } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertAbsent, assertSafeInteger, assertSame, assertUuid } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const OPTIONAL = ["parentId", "nodeId", "cycleState"];
 
 export function describeCheckpoints(context: ConformanceContext): void {
@@ -13,16 +14,17 @@ export function describeCheckpoints(context: ConformanceContext): void {
   });
 }
 
-function describeSaving({ testStore, expect, ...context }: ConformanceContext): void {
+function describeSaving({ testStore, assertStoreError }: ConformanceContext): void {
   testStore("a checkpoint with every field reads back as it was given and returned", async (store) => {
     const { id } = await store.createSession("./d");
     const checkpoint = buildFullCheckpoint(id);
     const saved = await store.saveCheckpoint(checkpoint);
-    expect([UUID.test(saved.id), Number.isSafeInteger(saved.createdAt)]).toEqual([true, true]);
-    context.expectSame(saved, { ...checkpoint, id: saved.id, createdAt: saved.createdAt });
-    context.expectSame(await store.getCheckpoint(saved.id), saved);
-    context.expectSame(await store.getLatestCheckpoint(id), saved);
-    context.expectSame(await store.listCheckpoints(id), [saved]);
+    assertUuid(saved.id);
+    assertSafeInteger(saved.createdAt);
+    assertSame(saved, { ...checkpoint, id: saved.id, createdAt: saved.createdAt });
+    assertSame(await store.getCheckpoint(saved.id), saved);
+    assertSame(await store.getLatestCheckpoint(id), saved);
+    assertSame(await store.listCheckpoints(id), [saved]);
   });
 
   testStore("optional fields that were not given are absent", async (store) => {
@@ -37,8 +39,8 @@ function describeSaving({ testStore, expect, ...context }: ConformanceContext): 
       await store.getLatestCheckpoint(id),
       listed,
     ]) {
-      context.expectAbsent(found, OPTIONAL);
-      context.expectAbsent(found?.nodeResults.a, ["output", "error", "startedAt", "completedAt"]);
+      assertAbsent(found, OPTIONAL);
+      assertAbsent(found?.nodeResults.a, ["output", "error", "startedAt", "completedAt"]);
     }
   });
 
@@ -46,7 +48,7 @@ function describeSaving({ testStore, expect, ...context }: ConformanceContext): 
     const { id } = await store.createSession("./d");
     const nulls = { parentId: null, nodeId: null, cycleState: null };
     const saved = await callUntyped(store, "saveCheckpoint", [{ ...buildCheckpoint(id), ...nulls }]);
-    for (const found of [saved, await store.getLatestCheckpoint(id)]) context.expectAbsent(found, OPTIONAL);
+    for (const found of [saved, await store.getLatestCheckpoint(id)]) assertAbsent(found, OPTIONAL);
   });
 
   testStore(
@@ -56,12 +58,11 @@ function describeSaving({ testStore, expect, ...context }: ConformanceContext): 
       const result = { status: "completed", output: null, error: null, startedAt: null, completedAt: null };
       await callUntyped(store, "saveCheckpoint", [{ ...buildCheckpoint(id), nodeResults: { a: result } }]);
       const back = (await store.getLatestCheckpoint(id))?.nodeResults.a;
-      expect([back?.status, back?.output]).toEqual(["completed", null]);
-      expect([back?.error ?? "none", back?.startedAt ?? "none", back?.completedAt ?? "none"]).toEqual([
-        "none",
-        "none",
-        "none",
-      ]);
+      assert.deepEqual([back?.status, back?.output], ["completed", null]);
+      assert.deepEqual(
+        [back?.error ?? "none", back?.startedAt ?? "none", back?.completedAt ?? "none"],
+        ["none", "none", "none"],
+      );
     },
   );
 
@@ -74,7 +75,7 @@ function describeSaving({ testStore, expect, ...context }: ConformanceContext): 
       const nulls = { pendingNodes: null, namespace: null };
       const asNull = await callUntyped(store, "saveCheckpoint", [{ ...bare, version: 2, ...nulls }]);
       for (const found of [absent, asNull, ...(await store.listCheckpoints(id))]) {
-        context.expectSame(found, { ...Object(found), pendingNodes: [], namespace: "" });
+        assertSame(found, { ...Object(found), pendingNodes: [], namespace: "" });
       }
     },
   );
@@ -86,11 +87,14 @@ function describeSaving({ testStore, expect, ...context }: ConformanceContext): 
       await store.saveCheckpoint(buildCheckpoint(id, { version, source }));
     }
     const listed = await store.listCheckpoints(id);
-    expect(listed.map((checkpoint) => checkpoint.source)).toEqual([...sources].reverse());
+    assert.deepEqual(
+      listed.map((checkpoint) => checkpoint.source),
+      [...sources].reverse(),
+    );
     const statuses = ["pending", "running", "completed", "failed", "skipped"] as const;
     const nodeResults = Object.fromEntries(statuses.map((status) => [`node ${status}`, { status }]));
     const saved = await store.saveCheckpoint(buildCheckpoint(id, { version: 9, nodeResults }));
-    context.expectSame((await store.getCheckpoint(saved.id))?.nodeResults, nodeResults);
+    assertSame((await store.getCheckpoint(saved.id))?.nodeResults, nodeResults);
   });
 
   testStore("no nodes, step 0, version 0 and the largest safe integers are kept", async (store) => {
@@ -98,29 +102,29 @@ function describeSaving({ testStore, expect, ...context }: ConformanceContext): 
     for (const number of [0, Number.MAX_SAFE_INTEGER]) {
       const fields = { version: number, step: number, nodeResults: {}, pendingNodes: [] };
       const saved = await store.saveCheckpoint(buildCheckpoint(id, fields));
-      context.expectSame(await store.getCheckpoint(saved.id), { ...saved, ...fields });
+      assertSame(await store.getCheckpoint(saved.id), { ...saved, ...fields });
     }
   });
 
   testStore(
     "a checkpoint of an unknown session is SessionNotFoundError and nothing is written",
     async (store) => {
-      await context.expectStoreError(store.saveCheckpoint(buildCheckpoint("no-such-session")), {
+      await assertStoreError(store.saveCheckpoint(buildCheckpoint("no-such-session")), {
         tag: "SessionNotFoundError",
         startsWith: "Session not found: no-such-session",
       });
-      expect(await store.getLatestCheckpoint("no-such-session")).toBe(null);
-      expect(await store.listSessions()).toEqual([]);
+      assert.equal(await store.getLatestCheckpoint("no-such-session"), null);
+      assert.deepEqual(await store.listSessions(), []);
     },
   );
 
   testStore("an unknown checkpoint is null", async (store) => {
-    expect(await store.getCheckpoint("no-such-checkpoint")).toBe(null);
-    expect(await store.getCheckpoint("")).toBe(null);
+    assert.equal(await store.getCheckpoint("no-such-checkpoint"), null);
+    assert.equal(await store.getCheckpoint(""), null);
   });
 }
 
-function describeListing({ testStore, expect, ...context }: ConformanceContext): void {
+function describeListing({ testStore, assertStoreError }: ConformanceContext): void {
   testStore("namespace and limit choose among the newest saved", async (store) => {
     const { id } = await store.createSession("./d");
     const saved: Checkpoint[] = [];
@@ -130,12 +134,12 @@ function describeListing({ testStore, expect, ...context }: ConformanceContext):
       }
     }
     const ofA = saved.filter((checkpoint) => checkpoint.namespace === "a");
-    context.expectSame(await store.listCheckpoints(id), saved);
-    context.expectSame(await store.listCheckpoints(id, { limit: 3 }), saved.slice(0, 3));
-    context.expectSame(await store.listCheckpoints(id, { limit: 100 }), saved);
-    context.expectSame(await store.listCheckpoints(id, { namespace: "a" }), ofA);
-    context.expectSame(await store.listCheckpoints(id, { namespace: "a", limit: 2 }), ofA.slice(0, 2));
-    expect(await store.listCheckpoints(id, { namespace: "no-such-namespace" })).toEqual([]);
+    assertSame(await store.listCheckpoints(id), saved);
+    assertSame(await store.listCheckpoints(id, { limit: 3 }), saved.slice(0, 3));
+    assertSame(await store.listCheckpoints(id, { limit: 100 }), saved);
+    assertSame(await store.listCheckpoints(id, { namespace: "a" }), ofA);
+    assertSame(await store.listCheckpoints(id, { namespace: "a", limit: 2 }), ofA.slice(0, 2));
+    assert.deepEqual(await store.listCheckpoints(id, { namespace: "no-such-namespace" }), []);
   });
 
   testStore("no limit, a limit of 0 and null options all mean every checkpoint", async (store) => {
@@ -151,24 +155,21 @@ function describeListing({ testStore, expect, ...context }: ConformanceContext):
       { limit: null, namespace: null },
     ];
     for (const options of all) {
-      context.expectSame(await callUntyped(store, "listCheckpoints", [id, options]), [second, first]);
+      assertSame(await callUntyped(store, "listCheckpoints", [id, options]), [second, first]);
     }
-    context.expectSame(await store.listCheckpoints(id, { namespace: "graph", limit: 0 }), [second, first]);
+    assertSame(await store.listCheckpoints(id, { namespace: "graph", limit: 0 }), [second, first]);
   });
 
   testStore("a session's checkpoints are not seen in another, and none are an empty list", async (store) => {
     const [a, b] = [await store.createSession("./a"), await store.createSession("./b")];
     const saved = await store.saveCheckpoint(buildCheckpoint(a.id));
-    context.expectSame(await store.listCheckpoints(a.id), [saved]);
-    expect(await store.listCheckpoints(b.id)).toEqual([]);
+    assertSame(await store.listCheckpoints(a.id), [saved]);
+    assert.deepEqual(await store.listCheckpoints(b.id), []);
   });
 
   testStore("the checkpoints of an unknown session are SessionNotFoundError", async (store) => {
     const expected = { tag: "SessionNotFoundError", startsWith: "Session not found: no-such-session" };
-    await context.expectStoreError(store.listCheckpoints("no-such-session"), expected);
-    await context.expectStoreError(
-      store.listCheckpoints("no-such-session", { namespace: "a", limit: 1 }),
-      expected,
-    );
+    await assertStoreError(store.listCheckpoints("no-such-session"), expected);
+    await assertStoreError(store.listCheckpoints("no-such-session", { namespace: "a", limit: 1 }), expected);
   });
 }

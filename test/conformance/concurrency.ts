@@ -1,6 +1,8 @@
+import assert from "node:assert/strict";
 import type { CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import { addTexts, buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertGreater, assertSame } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 export function describeConcurrency(context: ConformanceContext): void {
@@ -16,14 +18,17 @@ function range(count: number): number[] {
   return Array.from({ length: count }, (_, n) => n);
 }
 
-function describeManyCalls({ testStore, expect, ...context }: ConformanceContext): void {
+function describeManyCalls({ testStore }: ConformanceContext): void {
   testStore("200 messages added at once are all stored, in the order of the calls", async (store) => {
     const { id } = await store.createSession("./d");
     const stored = await Promise.all(
       range(200).map((n) => store.addMessage(id, buildMessage(id, { content: `message ${n}` }))),
     );
-    expect(stored.map((message) => message.content)).toEqual(range(200).map((n) => `message ${n}`));
-    context.expectSame(await store.getMessages(id), stored);
+    assert.deepEqual(
+      stored.map((message) => message.content),
+      range(200).map((n) => `message ${n}`),
+    );
+    assertSame(await store.getMessages(id), stored);
   });
 
   testStore("200 checkpoints saved at once are all stored, the last call being the newest", async (store) => {
@@ -31,14 +36,17 @@ function describeManyCalls({ testStore, expect, ...context }: ConformanceContext
     const saved = await Promise.all(
       range(200).map((n) => store.saveCheckpoint(buildCheckpoint(id, { version: 200 - n, step: n % 7 }))),
     );
-    expect(new Set(saved.map((checkpoint) => checkpoint.id)).size).toBe(200);
-    context.expectSame(await store.listCheckpoints(id), saved.reverse());
+    assert.equal(new Set(saved.map((checkpoint) => checkpoint.id)).size, 200);
+    assertSame(await store.listCheckpoints(id), saved.reverse());
   });
 
   testStore("200 sessions created at once are 200 sessions", async (store) => {
     const created = await Promise.all(range(200).map((n) => store.createSession(`./${n}`)));
-    expect(created.map((session) => session.directory)).toEqual(range(200).map((n) => `./${n}`));
-    expect(new Set((await store.listSessions()).map((session) => session.id)).size).toBe(200);
+    assert.deepEqual(
+      created.map((session) => session.directory),
+      range(200).map((n) => `./${n}`),
+    );
+    assert.equal(new Set((await store.listSessions()).map((session) => session.id)).size, 200);
   });
 
   testStore("reads and writes of ten sessions do not mix when they overlap", async (store) => {
@@ -50,12 +58,15 @@ function describeManyCalls({ testStore, expect, ...context }: ConformanceContext
             store.addMessage(id, buildMessage(id, { content: `${directory} ${version}` })),
             store.saveCheckpoint(buildCheckpoint(id, { version })),
           ]);
-          expect((await store.getLatestCheckpoint(id))?.version).toBe(version);
+          assert.equal((await store.getLatestCheckpoint(id))?.version, version);
         }
       }),
     );
     for (const { id, directory } of sessions) {
-      expect(await readTexts(store, id)).toEqual(range(5).map((n) => `${directory} ${n}`));
+      assert.deepEqual(
+        await readTexts(store, id),
+        range(5).map((n) => `${directory} ${n}`),
+      );
     }
   });
 
@@ -64,12 +75,12 @@ function describeManyCalls({ testStore, expect, ...context }: ConformanceContext
     await addTexts(store, session, ["one", "two"]);
     const checkpoint = await store.saveCheckpoint(buildCheckpoint(session.id));
     const forks = await Promise.all(range(20).map(() => store.fork(checkpoint.id)));
-    expect(new Set(forks.map((fork) => fork.id)).size).toBe(20);
-    for (const fork of forks) expect(await readTexts(store, fork.id)).toEqual(["one", "two"]);
+    assert.equal(new Set(forks.map((fork) => fork.id)).size, 20);
+    for (const fork of forks) assert.deepEqual(await readTexts(store, fork.id), ["one", "two"]);
   });
 }
 
-function describeReadsSeeWrites({ testStore, expect, ...context }: ConformanceContext): void {
+function describeReadsSeeWrites({ testStore, assertStoreError }: ConformanceContext): void {
   testStore("a read sees the message whose call came before it, awaited or not", async (store) => {
     const session = await store.createSession("./d");
     const adding = store.addMessage(session.id, buildMessage(session.id, { content: "first" }));
@@ -77,8 +88,8 @@ function describeReadsSeeWrites({ testStore, expect, ...context }: ConformanceCo
       store.getMessages(session.id),
       store.getSession(session.id),
     ]);
-    context.expectSame(messages, [await adding]);
-    expect(found?.updatedAt ?? 0).toBeGreaterThan(session.updatedAt);
+    assertSame(messages, [await adding]);
+    assertGreater(found?.updatedAt ?? 0, session.updatedAt);
   });
 
   testStore("every kind of checkpoint read sees the save whose call came before it", async (store) => {
@@ -87,7 +98,7 @@ function describeReadsSeeWrites({ testStore, expect, ...context }: ConformanceCo
     const reads = [store.getLatestCheckpoint(id), store.getLatestCheckpoint(id, "graph")];
     const [listed, latest] = await Promise.all([store.listCheckpoints(id, { limit: 1 }), Promise.all(reads)]);
     const saved = await saving;
-    context.expectSame([listed, latest], [[saved], [saved, saved]]);
+    assertSame([listed, latest], [[saved], [saved, saved]]);
   });
 
   testStore(
@@ -105,8 +116,8 @@ function describeReadsSeeWrites({ testStore, expect, ...context }: ConformanceCo
         store.getSession(gone.id),
       ]);
       await Promise.all(writes);
-      expect(listed.map((session) => session.directory).sort()).toEqual(["./a", "./c"]);
-      expect([found?.title, missing]).toEqual(["new", null]);
+      assert.deepEqual(listed.map((session) => session.directory).sort(), ["./a", "./c"]);
+      assert.deepEqual([found?.title, missing], ["new", null]);
     },
   );
 
@@ -116,8 +127,8 @@ function describeReadsSeeWrites({ testStore, expect, ...context }: ConformanceCo
       const { id } = await store.createSession("./d");
       const failing = store.addMessage("no-such-session", buildMessage(id)).catch(() => "failed");
       const adding = store.addMessage(id, buildMessage(id, { content: "stored" }));
-      expect(await readTexts(store, id)).toEqual(["stored"]);
-      expect(await failing).toBe("failed");
+      assert.deepEqual(await readTexts(store, id), ["stored"]);
+      assert.equal(await failing, "failed");
       await adding;
     },
   );
@@ -129,10 +140,10 @@ function describeReadsSeeWrites({ testStore, expect, ...context }: ConformanceCo
       const before = store.addMessage(id, buildMessage(id, { content: "before" }));
       const deleting = store.deleteSession(id);
       const after = store.addMessage(id, buildMessage(id, { content: "after" }));
-      await context.expectStoreError(after, { tag: "SessionNotFoundError" });
-      expect((await before).content).toBe("before");
+      await assertStoreError(after, { tag: "SessionNotFoundError" });
+      assert.equal((await before).content, "before");
       await deleting;
-      expect(await store.getSession(id)).toBe(null);
+      assert.equal(await store.getSession(id), null);
     },
   );
 
@@ -144,15 +155,18 @@ function describeReadsSeeWrites({ testStore, expect, ...context }: ConformanceCo
       const forking = store.fork(checkpoint.id);
       const deleting = store.deleteSession(id);
       const tooLate = store.fork(checkpoint.id);
-      await context.expectStoreError(tooLate, { tag: "CheckpointNotFoundError" });
+      await assertStoreError(tooLate, { tag: "CheckpointNotFoundError" });
       await deleting;
       const fork = await forking;
-      expect((await store.listSessions()).map((session) => session.id)).toEqual([fork.id]);
+      assert.deepEqual(
+        (await store.listSessions()).map((session) => session.id),
+        [fork.id],
+      );
     },
   );
 }
 
-function describeSnapshots({ testStore, expect, ...context }: ConformanceContext): void {
+function describeSnapshots({ testStore }: ConformanceContext): void {
   testStore("what is changed in a message after the call does not matter", async (store) => {
     const { id } = await store.createSession("./d");
     const input: Record<string, unknown> = { list: [1], when: new Date(1), map: new Map([["k", { v: 1 }]]) };
@@ -165,8 +179,8 @@ function describeSnapshots({ testStore, expect, ...context }: ConformanceContext
     Object.assign(input, { list: "gone", added: true, map: new Map() });
     const expected = { list: [1], when: new Date(1), map: new Map([["k", { v: 1 }]]) };
     for (const found of [await adding, ...(await store.getMessages(id))]) {
-      context.expectSame([found.role, found.content, found.tokensIn], ["user", "before", undefined]);
-      context.expectSame(found.toolCalls?.[0]?.input, expected);
+      assertSame([found.role, found.content, found.tokensIn], ["user", "before", undefined]);
+      assertSame(found.toolCalls?.[0]?.input, expected);
     }
   });
 
@@ -185,10 +199,10 @@ function describeSnapshots({ testStore, expect, ...context }: ConformanceContext
     Object.assign(nodeResults, { z: { status: "failed" } });
     Object.assign(checkpoint, { version: 9, namespace: "other" });
     for (const found of [await saving, ...(await store.listCheckpoints(id))]) {
-      context.expectSame([found.version, found.namespace, found.pendingNodes], [1, "graph", ["b"]]);
-      context.expectSame(found.cycleState, { backEdge: "b->a", iteration: 1 });
+      assertSame([found.version, found.namespace, found.pendingNodes], [1, "graph", ["b"]]);
+      assertSame(found.cycleState, { backEdge: "b->a", iteration: 1 });
       const results = { a: { status: "completed", output: { hosts: new Set(["a"]), deep: { n: 1 } } } };
-      context.expectSame(found.nodeResults, results);
+      assertSame(found.nodeResults, results);
     }
   });
 
@@ -200,7 +214,7 @@ function describeSnapshots({ testStore, expect, ...context }: ConformanceContext
     Object.assign(metadata, { tags: ["z"] });
     const session = await creating;
     for (const found of [session, await store.getSession(session.id)]) {
-      context.expectSame([found?.title, found?.metadata], ["before", { tags: ["a"] }]);
+      assertSame([found?.title, found?.metadata], ["before", { tags: ["a"] }]);
     }
     const updates = { title: "updated", metadata: { n: [1] } };
     const updating = store.updateSession(session.id, updates);
@@ -208,7 +222,7 @@ function describeSnapshots({ testStore, expect, ...context }: ConformanceContext
     updates.title = "after";
     await updating;
     const found = await store.getSession(session.id);
-    context.expectSame([found?.title, found?.metadata], ["updated", { n: [1] }]);
+    assertSame([found?.title, found?.metadata], ["updated", { n: [1] }]);
   });
 
   testStore("what is changed in an answer does not change the store", async (store) => {
@@ -217,12 +231,12 @@ function describeSnapshots({ testStore, expect, ...context }: ConformanceContext
     Object.assign(session.metadata ?? {}, { tags: "changed" });
     const found = await store.getSession(session.id);
     Object.assign(found?.metadata ?? {}, { tags: "changed" });
-    context.expectSame((await store.getSession(session.id))?.metadata, { tags: ["a"] });
-    expect(metadata.tags.length).toBe(1);
+    assertSame((await store.getSession(session.id))?.metadata, { tags: ["a"] });
+    assert.equal(metadata.tags.length, 1);
   });
 }
 
-function describeFailingAlone({ testStore, expect, ...context }: ConformanceContext): void {
+function describeFailingAlone({ testStore, assertStoreError }: ConformanceContext): void {
   testStore("of many calls at once only the bad ones fail", async (store) => {
     const { id } = await store.createSession("./d");
     const outcomes = await Promise.allSettled([
@@ -240,7 +254,7 @@ function describeFailingAlone({ testStore, expect, ...context }: ConformanceCont
       outcome.status === "rejected" ? Reflect.get(Object(outcome.reason), "_tag") : "ok",
     );
     const lost = "SessionNotFoundError";
-    expect(tags).toEqual([
+    assert.deepEqual(tags, [
       "ok",
       lost,
       "ok",
@@ -251,7 +265,7 @@ function describeFailingAlone({ testStore, expect, ...context }: ConformanceCont
       lost,
       "ok",
     ]);
-    await expectOneCheckpointAndTwoTexts(store, id, expect);
+    await assertOneCheckpointAndTwoTexts(store, id);
   });
 
   testStore("one version saved 50 times at once is saved once", async (store) => {
@@ -259,23 +273,22 @@ function describeFailingAlone({ testStore, expect, ...context }: ConformanceCont
     const saves = range(50).map((step) => store.saveCheckpoint(buildCheckpoint(id, { step })));
     const outcomes = await Promise.allSettled(saves);
     const saved = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
-    expect(saved.length).toBe(1);
-    context.expectSame(await store.listCheckpoints(id), saved);
+    assert.equal(saved.length, 1);
+    assertSame(await store.listCheckpoints(id), saved);
     for (const [index, outcome] of outcomes.entries()) {
       if (outcome.status === "fulfilled") continue;
-      await context.expectStoreError(saves[index] ?? Promise.resolve(), {
+      await assertStoreError(saves[index] ?? Promise.resolve(), {
         tag: "CheckpointVersionConflictError",
       });
     }
   });
 }
 
-async function expectOneCheckpointAndTwoTexts(
-  store: CheckpointBackend,
-  sessionId: string,
-  expect: ConformanceContext["expect"],
-): Promise<void> {
-  expect(await readTexts(store, sessionId)).toEqual(["one", "two"]);
-  expect((await store.listCheckpoints(sessionId)).length).toBe(1);
-  expect((await store.listSessions()).map((session) => session.title)).toEqual(["T"]);
+async function assertOneCheckpointAndTwoTexts(store: CheckpointBackend, sessionId: string): Promise<void> {
+  assert.deepEqual(await readTexts(store, sessionId), ["one", "two"]);
+  assert.equal((await store.listCheckpoints(sessionId)).length, 1);
+  assert.deepEqual(
+    (await store.listSessions()).map((session) => session.title),
+    ["T"],
+  );
 }

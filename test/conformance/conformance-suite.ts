@@ -2,7 +2,7 @@
  * What a checkpoint store, and a memory store, has to do for the code that calls it, as tests. The store comes from a factory and the
  * test functions are arguments, so that the suite can be run against any store under any runner:
  *
- *     describeCheckpointStoreConformance({ name: "my store", createStore, runner: { describe, test, expect } });
+ *     describeCheckpointStoreConformance({ name: "my store", createStore, runner: { describe, test } });
  *
  * A store with memory (entities, facts and their semantic search) passes describeMemoryStoreConformance as well.
  *

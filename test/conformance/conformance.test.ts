@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, test } from "bun:test";
 import { join } from "node:path";
 import { CheckpointStoreError, type MemoryStore, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { ReopeningMemoryStore } from "../support/reopening-store.js";
@@ -13,7 +13,7 @@ import {
 
 type Options = NonNullable<ConstructorParameters<typeof SqliteCheckpointStore>[1]>;
 
-const runner = { describe, test, expect };
+const runner = { describe, test };
 const errorBase = CheckpointStoreError;
 
 const stores: readonly ConformanceOptions<MemoryStore>[] = [

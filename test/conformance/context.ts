@@ -1,6 +1,8 @@
 /** What the conformance suite asks of a store's factory and of a test runner, and what its parts share. */
+import assert from "node:assert/strict";
 import type { CheckpointBackend } from "@obsku/checkpoint-sqlite";
-import { difference } from "../support/difference.js";
+import { type ErrorClass, rejectionWith } from "../support/failures.js";
+import { assertIncludes } from "./assertions.js";
 
 export interface StoreUnderTest<Store extends CheckpointBackend = CheckpointBackend> {
   readonly store: Store;
@@ -13,17 +15,10 @@ export interface PersistentStoreUnderTest<Store extends CheckpointBackend = Chec
   dispose(): Promise<void>;
 }
 
-export interface Matchers {
-  toBe(expected: unknown): void;
-  toEqual(expected: unknown): void;
-  toBeGreaterThan(expected: number): void;
-  toBeGreaterThanOrEqual(expected: number): void;
-}
-
+/** As bun:test, node:test, Vitest and Jest have them. */
 export interface TestRunner {
   describe(name: string, body: () => void): void;
   test(name: string, body: () => Promise<void>): void;
-  expect(actual: unknown): Matchers;
 }
 
 /** `Store` is what the tests are to see of it: a CheckpointBackend, or a MemoryStore for those of the memory. */
@@ -40,9 +35,7 @@ export interface ConformanceOptions<Store extends CheckpointBackend = Checkpoint
   /** For stores whose data outlives them. Without it those tests are left out. */
   createPersistentStore?(): Promise<PersistentStoreUnderTest<Store>> | PersistentStoreUnderTest<Store>;
   /** The class that all of the store's errors extend, if it has one. */
-  readonly errorBase?: abstract new (
-    ...args: never[]
-  ) => Error;
+  readonly errorBase?: ErrorClass<Error>;
 }
 
 /** A clock that stands still until it is set. */
@@ -67,25 +60,20 @@ export interface ConformanceContext<Store extends CheckpointBackend = Checkpoint
   testStoreWithClock(name: string, body: (store: Store, clock: ManualClock) => Promise<void>): void;
   testStoreTakingNext(name: string, body: (store: Store) => Promise<void>): void;
   testPersistentStore(name: string, body: (subject: PersistentStoreUnderTest<Store>) => Promise<void>): void;
-  /** Deep and exact; see test/support/difference.ts. */
-  expectSame(actual: unknown, expected: unknown): void;
-  /** It is a row, and these have neither `null` nor anything else: `undefined`, or no such property. */
-  expectAbsent(row: unknown, keys: readonly string[]): void;
   /** Rejected, with an error that has everything the contract promises of every error. */
-  expectStoreError(promise: Promise<unknown>, expected: ExpectedError): Promise<CaughtError>;
+  assertStoreError(promise: Promise<unknown>, expected: ExpectedError): Promise<CaughtError>;
   /** Rejected as an invalid argument, whose message begins with one of these names. */
-  expectArgumentNamed(promise: Promise<unknown>, names: readonly string[]): Promise<void>;
+  assertArgumentNamed(promise: Promise<unknown>, names: readonly string[]): Promise<void>;
 }
 
 export function createContext<Store extends CheckpointBackend>(
   options: ConformanceOptions<Store>,
 ): ConformanceContext<Store> {
-  const { describe, test, expect } = options.runner;
+  const { describe, test } = options.runner;
   const { createStoreWithClock, createPersistentStore, createStoreTakingNextVersion } = options;
   return {
     describe,
     test,
-    expect,
     testStore: (name, body) =>
       test(name, async () => {
         const subject = await options.createStore();
@@ -113,47 +101,33 @@ export function createContext<Store extends CheckpointBackend>(
         await body(subject).finally(() => subject.dispose());
       });
     },
-    expectSame: (actual, expected) => expect(difference(actual, expected)).toBe(undefined),
-    expectAbsent(row, keys) {
-      if (typeof row !== "object" || row === null) throw new TypeError(`Not a row: ${String(row)}`);
-      expect(keys.filter((key) => Reflect.get(row, key) !== undefined)).toEqual([]);
-    },
-    expectStoreError: async (promise, expected) =>
-      checkStoreError(options, await rejectionOf(promise), expected),
-    expectArgumentNamed: async (promise, names) => {
+    assertStoreError: (promise, expected) => storeErrorOf(options, promise, expected),
+    async assertArgumentNamed(promise, names) {
       const expected = { tag: "InvalidArgumentError", startsWith: "Invalid argument: " };
-      const { message } = checkStoreError(options, await rejectionOf(promise), expected);
+      const { message } = await storeErrorOf(options, promise, expected);
       const [argument = ""] = message.slice(expected.startsWith.length).split(/[ .[]/);
-      expect({ isNamed: names.includes(argument), message }).toEqual({ isNamed: true, message });
+      assert.ok(names.includes(argument), `Names none of ${names.join(", ")}: ${message}`);
     },
   };
 }
 
-export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
-  const outcome = await promise.then(
-    () => "it was fulfilled",
-    (error: unknown) => error,
-  );
-  if (outcome instanceof Error) return outcome;
-  throw new Error(`The call should have been rejected with an Error, but: ${String(outcome)}`);
-}
-
-function checkStoreError(options: ConformanceOptions, error: Error, expected: ExpectedError): CaughtError {
-  const { expect } = options.runner;
+async function storeErrorOf(
+  { errorBase = Error }: ConformanceOptions,
+  promise: Promise<unknown>,
+  { tag, startsWith = "", includes = "" }: ExpectedError,
+): Promise<CaughtError> {
+  const error = await rejectionWith(errorBase, promise);
   const { message, name } = error;
-  const [tag, code, retryable]: unknown[] = ["_tag", "code", "retryable"].map((key) =>
+  const [_tag, code, retryable]: unknown[] = ["_tag", "code", "retryable"].map((key) =>
     Reflect.get(error, key),
   );
-  expect({ tag, name, message }).toEqual({ tag: expected.tag, name: expected.tag, message });
-  expect({ code: typeof code, retryable: typeof retryable }).toEqual({
-    code: "string",
-    retryable: "boolean",
-  });
-  expect(code).toEqual(typeof code === "string" && code !== "" ? code : "a code that is not empty");
-  if (options.errorBase) expect(error instanceof options.errorBase).toBe(true);
-  const start = expected.startsWith ?? "";
-  expect(message.slice(0, start.length)).toBe(start);
-  const part = expected.includes ?? "";
-  expect(message.includes(part) ? part : message).toBe(part);
+  assert.deepEqual({ _tag, name, message }, { _tag: tag, name: tag, message });
+  assert.deepEqual(
+    { code: typeof code, retryable: typeof retryable },
+    { code: "string", retryable: "boolean" },
+  );
+  assert.notEqual(code, "");
+  assert.equal(message.slice(0, startsWith.length), startsWith);
+  assertIncludes(message, includes);
   return { code, retryable, message };
 }

@@ -1,12 +1,13 @@
+import assert from "node:assert/strict";
 import type { Entity, MemoryStore } from "@obsku/checkpoint-sqlite";
 import { exoticValues, nest } from "../support/exotic-values.js";
 import { buildEntity, buildFact, buildFullEntity } from "../support/memory-builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertAbsent, assertGreater, assertSafeInteger, assertSame, assertUuid } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 type Context = ConformanceContext<MemoryStore>;
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const OPTIONAL = ["workspaceId", "embedding"];
 
 export function describeEntities(context: Context): void {
@@ -21,23 +22,23 @@ export function describeEntities(context: Context): void {
   });
 }
 
-function describeSaving({ testStore, testStoreWithClock, expect, ...context }: Context): void {
+function describeSaving({ testStore, testStoreWithClock, assertStoreError }: Context): void {
   testStore("a new entity has a UUID and one time for both of its times", async (store) => {
     const { id } = await store.createSession("./d");
     const saved = await store.saveEntity(buildEntity(id));
-    expect(UUID.test(saved.id)).toBe(true);
-    expect(Number.isSafeInteger(saved.createdAt)).toBe(true);
-    expect(saved.updatedAt).toBe(saved.createdAt);
+    assertUuid(saved.id);
+    assertSafeInteger(saved.createdAt);
+    assert.equal(saved.updatedAt, saved.createdAt);
   });
 
   testStore("an entity with every field reads back as it was returned when it was saved", async (store) => {
     const { id } = await store.createSession("./d");
     const saved = await store.saveEntity(buildFullEntity(id));
     const { id: own, createdAt, updatedAt } = saved;
-    context.expectSame(saved, { ...buildFullEntity(id), id: own, createdAt, updatedAt });
-    context.expectSame(await store.getEntity(saved.id), saved);
-    context.expectSame(await store.listEntities({}), [saved]);
-    context.expectSame(await store.searchEntitiesSemantic([0.1, -0.2, 1e-7]), [saved]);
+    assertSame(saved, { ...buildFullEntity(id), id: own, createdAt, updatedAt });
+    assertSame(await store.getEntity(saved.id), saved);
+    assertSame(await store.listEntities({}), [saved]);
+    assertSame(await store.searchEntitiesSemantic([0.1, -0.2, 1e-7]), [saved]);
   });
 
   testStore(
@@ -53,7 +54,7 @@ function describeSaving({ testStore, testStoreWithClock, expect, ...context }: C
       ]);
       const found = await store.getEntity(bare.id);
       for (const entity of [bare, nulls, undefineds, found, ...(await store.listEntities({}))]) {
-        context.expectAbsent(entity, OPTIONAL);
+        assertAbsent(entity, OPTIONAL);
       }
     },
   );
@@ -62,16 +63,16 @@ function describeSaving({ testStore, testStoreWithClock, expect, ...context }: C
     const { id } = await store.createSession("./d");
     const fields = { name: "", type: "", workspaceId: "", attributes: {}, relationships: [] };
     const saved = await store.saveEntity(buildEntity(id, fields));
-    context.expectSame(saved, { ...saved, ...fields });
-    context.expectSame(await store.getEntity(saved.id), saved);
-    context.expectSame(await store.listEntities({ type: "", workspaceId: "" }), [saved]);
+    assertSame(saved, { ...saved, ...fields });
+    assertSame(await store.getEntity(saved.id), saved);
+    assertSame(await store.listEntities({ type: "", workspaceId: "" }), [saved]);
   });
 
   testStore("the same entity saved twice is two entities", async (store) => {
     const { id } = await store.createSession("./d");
     const [a, b] = [await store.saveEntity(buildEntity(id)), await store.saveEntity(buildEntity(id))];
-    expect(a.id === b.id).toBe(false);
-    expect((await store.listEntities({})).length).toBe(2);
+    assert.notEqual(a.id, b.id);
+    assert.equal((await store.listEntities({})).length, 2);
   });
 
   testStore("an id and times that are given with a new entity are not taken", async (store) => {
@@ -79,28 +80,28 @@ function describeSaving({ testStore, testStoreWithClock, expect, ...context }: C
     const given = { ...buildEntity(id), id: "mine", createdAt: 1, updatedAt: 2 };
     await callUntyped(store, "saveEntity", [given]);
     const [found] = await store.listEntities({});
-    expect(UUID.test(found?.id ?? "")).toBe(true);
-    expect(found?.createdAt ?? 0).toBeGreaterThan(2);
-    expect(await store.getEntity("mine")).toBe(null);
+    assertUuid(found?.id);
+    assertGreater(found?.createdAt ?? 0, 2);
+    assert.equal(await store.getEntity("mine"), null);
   });
 
   testStore("an entity of an unknown or deleted session is SessionNotFoundError", async (store) => {
     const { id } = await store.createSession("./d");
     await store.deleteSession(id);
     for (const unknown of ["no-such-session", "", id]) {
-      await context.expectStoreError(store.saveEntity(buildEntity(unknown)), {
+      await assertStoreError(store.saveEntity(buildEntity(unknown)), {
         tag: "SessionNotFoundError",
         startsWith: `Session not found: ${unknown}`,
       });
     }
-    expect(await store.listEntities({})).toEqual([]);
+    assert.deepEqual(await store.listEntities({}), []);
   });
 
   testStore("an unknown entity is null", async (store) => {
     const { id } = await store.createSession("./d");
     const fact = await store.saveFact(buildFact());
     for (const unknown of ["no-such-entity", "", id, fact.id]) {
-      expect(await store.getEntity(unknown)).toBe(null);
+      assert.equal(await store.getEntity(unknown), null);
     }
   });
 
@@ -108,10 +109,10 @@ function describeSaving({ testStore, testStoreWithClock, expect, ...context }: C
     const { id } = await store.createSession("./d");
     clock.now += 5000;
     const saved = await store.saveEntity(buildEntity(id));
-    expect([saved.createdAt, saved.updatedAt]).toEqual([clock.now, clock.now]);
+    assert.deepEqual([saved.createdAt, saved.updatedAt], [clock.now, clock.now]);
     clock.now += 5000;
     await store.updateEntity(saved.id, { name: "later" });
-    context.expectSame(await store.getEntity(saved.id), { ...saved, name: "later", updatedAt: clock.now });
+    assertSame(await store.getEntity(saved.id), { ...saved, name: "later", updatedAt: clock.now });
   });
 }
 
@@ -134,10 +135,10 @@ async function saveGrid(store: MemoryStore, sessionIds: readonly string[]): Prom
   return saved;
 }
 
-function describeListing({ testStore, expect, ...context }: Context): void {
+function describeListing({ testStore }: Context): void {
   testStore("a fresh store has no entities, whatever is asked for", async (store) => {
     for (const filter of [{}, { sessionId: "s" }, { workspaceId: "w" }, { type: "t" }, { limit: 5 }]) {
-      expect(await store.listEntities(filter)).toEqual([]);
+      assert.deepEqual(await store.listEntities(filter), []);
     }
   });
 
@@ -154,7 +155,7 @@ function describeListing({ testStore, expect, ...context }: Context): void {
               (workspaceId === undefined || entity.workspaceId === workspaceId) &&
               (type === undefined || entity.type === type),
           );
-          await expectPages(context, store, { sessionId, workspaceId, type }, expected);
+          await assertPages(store, { sessionId, workspaceId, type }, expected);
         }
       }
     }
@@ -165,33 +166,28 @@ function describeListing({ testStore, expect, ...context }: Context): void {
     const saved = await store.saveEntity(buildEntity(id, { workspaceId: "ws" }));
     const nulls = { sessionId: null, workspaceId: null, type: null, limit: null };
     for (const args of [[], [undefined], [null], [{}], [nulls]]) {
-      context.expectSame(await callUntyped(store, "listEntities", args), [saved]);
+      assertSame(await callUntyped(store, "listEntities", args), [saved]);
     }
   });
 }
 
 type Filter = Readonly<Record<"sessionId" | "workspaceId" | "type", string | undefined>>;
 
-async function expectPages(
-  context: Pick<Context, "expectSame">,
-  store: MemoryStore,
-  filter: Filter,
-  expected: readonly Entity[],
-): Promise<void> {
+async function assertPages(store: MemoryStore, filter: Filter, expected: readonly Entity[]): Promise<void> {
   const limits = [undefined, 0, 1, 2, expected.length, expected.length + 1];
   const pages = await Promise.all(limits.map((limit) => store.listEntities({ ...filter, limit })));
   for (const [index, page] of pages.entries()) {
-    context.expectSame(page, expected.slice(0, limits[index] || expected.length));
+    assertSame(page, expected.slice(0, limits[index] || expected.length));
   }
 }
 
-function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Context): void {
+function describeOrder({ testStore, testStoreWithClock }: Context): void {
   testStore("200 entities saved at once are listed newest first, the last call first", async (store) => {
     const { id } = await store.createSession("./d");
     const saves = Array.from({ length: 200 }, (_, n) => store.saveEntity(buildEntity(id, { name: `${n}` })));
     const saved = await Promise.all(saves);
-    context.expectSame(await store.listEntities({}), saved.toReversed());
-    context.expectSame(await store.listEntities({ sessionId: id, limit: 3 }), saved.toReversed().slice(0, 3));
+    assertSame(await store.listEntities({}), saved.toReversed());
+    assertSame(await store.listEntities({ sessionId: id, limit: 3 }), saved.toReversed().slice(0, 3));
   });
 
   for (const [name, move] of [
@@ -208,8 +204,8 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
       }
       const filters = [{}, { sessionId: id }, { workspaceId: "ws" }, { type: "t" }];
       for (const filter of [...filters, { sessionId: id, workspaceId: "ws", type: "t" }]) {
-        context.expectSame(await store.listEntities(filter), saved);
-        context.expectSame(await store.listEntities({ ...filter, limit: 2 }), saved.slice(0, 2));
+        assertSame(await store.listEntities(filter), saved);
+        assertSame(await store.listEntities({ ...filter, limit: 2 }), saved.slice(0, 2));
       }
     });
 
@@ -224,7 +220,7 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
         const listed = await store.listEntities({});
         const places = listed.map(({ createdAt, name: n }) => [createdAt, Number(n)] as const);
         const sorted = places.toSorted(([a, m], [b, n]) => b - a || n - m);
-        expect(places).toEqual(sorted);
+        assert.deepEqual(places, sorted);
       },
     );
   }
@@ -236,11 +232,14 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
     const newer = await store.saveEntity(buildEntity(id));
     clock.now += 1000;
     await store.updateEntity(older.id, { name: "touched", embedding: [1] });
-    expect((await store.listEntities({})).map((entity) => entity.id)).toEqual([newer.id, older.id]);
+    assert.deepEqual(
+      (await store.listEntities({})).map((entity) => entity.id),
+      [newer.id, older.id],
+    );
   });
 }
 
-function describeUpdating({ testStore, testStoreWithClock, expect, ...context }: Context): void {
+function describeUpdating({ testStore, testStoreWithClock, assertStoreError }: Context): void {
   testStore("every field that may change is set where given", async (store) => {
     const { id } = await store.createSession("./d");
     const saved = await store.saveEntity(buildFullEntity(id));
@@ -253,11 +252,11 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
       workspaceId: "ws-2",
       embedding: [5, 6],
     };
-    expect(await store.updateEntity(saved.id, updates)).toBe(undefined);
+    assert.equal(await store.updateEntity(saved.id, updates), undefined);
     const found = await store.getEntity(saved.id);
-    context.expectSame(found, { ...saved, ...updates, updatedAt: found?.updatedAt });
-    context.expectSame(await store.listEntities({ workspaceId: "ws-2", type: "new type" }), [found]);
-    context.expectSame(await store.getEntity(other.id), other);
+    assertSame(found, { ...saved, ...updates, updatedAt: found?.updatedAt });
+    assertSame(await store.listEntities({ workspaceId: "ws-2", type: "new type" }), [found]);
+    assertSame(await store.getEntity(other.id), other);
   });
 
   const single: readonly Partial<Entity>[] = [
@@ -277,7 +276,7 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
       for (const form of [updates, { ...nothing, ...updates }]) {
         await callUntyped(store, "updateEntity", [saved.id, form]);
         const found = await store.getEntity(saved.id);
-        context.expectSame(found, { ...saved, ...updates, updatedAt: found?.updatedAt });
+        assertSame(found, { ...saved, ...updates, updatedAt: found?.updatedAt });
       }
     });
   }
@@ -288,11 +287,11 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
       const saved = await store.saveEntity(buildFullEntity(id));
       await callUntyped(store, "updateEntity", [saved.id, { [field]: null }]);
       const found = await store.getEntity(saved.id);
-      context.expectSame(found, { ...saved, [field]: undefined, updatedAt: found?.updatedAt });
-      context.expectAbsent(found, [field]);
+      assertSame(found, { ...saved, [field]: undefined, updatedAt: found?.updatedAt });
+      assertAbsent(found, [field]);
     }
-    expect((await store.listEntities({ workspaceId: "ws-1" })).length).toBe(1);
-    expect((await store.searchEntitiesSemantic([0.1, -0.2, 1e-7])).length).toBe(1);
+    assert.equal((await store.listEntities({ workspaceId: "ws-1" })).length, 1);
+    assert.equal((await store.searchEntitiesSemantic([0.1, -0.2, 1e-7])).length, 1);
   });
 
   testStore("null for what cannot be cleared is refused or ignored, never a loss", async (store) => {
@@ -301,7 +300,7 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
     for (const field of ["name", "type", "attributes", "relationships"]) {
       await callUntyped(store, "updateEntity", [saved.id, { [field]: null }]).catch(() => undefined);
       const found = await store.getEntity(saved.id);
-      context.expectSame(found, { ...saved, updatedAt: found?.updatedAt });
+      assertSame(found, { ...saved, updatedAt: found?.updatedAt });
     }
   });
 
@@ -311,10 +310,10 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
     const relationships = [{ targetId: "other", type: "knows" }];
     await store.updateEntity(saved.id, { attributes: { deep: { m: 2 } }, relationships });
     const found = await store.getEntity(saved.id);
-    context.expectSame([found?.attributes, found?.relationships], [{ deep: { m: 2 } }, relationships]);
+    assertSame([found?.attributes, found?.relationships], [{ deep: { m: 2 } }, relationships]);
     await store.updateEntity(saved.id, { attributes: {}, relationships: [] });
     const emptied = await store.getEntity(saved.id);
-    context.expectSame([emptied?.attributes, emptied?.relationships], [{}, []]);
+    assertSame([emptied?.attributes, emptied?.relationships], [{}, []]);
   });
 
   testStore("an update moves updatedAt forward, also without any field", async (store) => {
@@ -324,7 +323,7 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
     for (const updates of [{ name: "a" }, { embedding: [1] }, {}]) {
       await store.updateEntity(saved.id, updates);
       const after = (await store.getEntity(saved.id))?.updatedAt ?? 0;
-      expect(after).toBeGreaterThan(before);
+      assertGreater(after, before);
       before = after;
     }
   });
@@ -334,7 +333,7 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
     const saved = await store.saveEntity(buildEntity(id));
     clock.now -= 60_000;
     await store.updateEntity(saved.id, { name: "later" });
-    expect((await store.getEntity(saved.id))?.updatedAt ?? 0).toBeGreaterThan(saved.updatedAt);
+    assertGreater((await store.getEntity(saved.id))?.updatedAt ?? 0, saved.updatedAt);
   });
 
   testStore("an update of an unknown entity is EntityNotFoundError", async (store) => {
@@ -342,34 +341,34 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
     const gone = await store.saveEntity(buildEntity(id));
     await store.deleteEntity(gone.id);
     for (const unknown of ["no-such-entity", "", gone.id, id]) {
-      await context.expectStoreError(store.updateEntity(unknown, { name: "new" }), {
+      await assertStoreError(store.updateEntity(unknown, { name: "new" }), {
         tag: "EntityNotFoundError",
         startsWith: `Entity not found: ${unknown}`,
       });
     }
-    await context.expectStoreError(store.updateEntity("no-such-entity", {}), { tag: "EntityNotFoundError" });
-    expect(await store.listEntities({})).toEqual([]);
+    await assertStoreError(store.updateEntity("no-such-entity", {}), { tag: "EntityNotFoundError" });
+    assert.deepEqual(await store.listEntities({}), []);
   });
 }
 
-function describeIgnoredUpdates({ testStore, expect, ...context }: Context): void {
+function describeIgnoredUpdates({ testStore }: Context): void {
   testStore("id, session and times in an update are ignored", async (store) => {
     const [own, other] = [await store.createSession("./a"), await store.createSession("./b")];
     const saved = await store.saveEntity(buildFullEntity(own.id));
     const ignored = { id: "other", sessionId: other.id, createdAt: 1, updatedAt: 2 };
     await store.updateEntity(saved.id, { ...ignored, name: "new" });
     const found = await store.getEntity(saved.id);
-    context.expectSame(found, { ...saved, name: "new", updatedAt: found?.updatedAt });
-    expect(found?.updatedAt ?? 0).toBeGreaterThan(saved.updatedAt);
-    expect(await store.getEntity("other")).toBe(null);
-    expect(await store.listEntities({ sessionId: other.id })).toEqual([]);
+    assertSame(found, { ...saved, name: "new", updatedAt: found?.updatedAt });
+    assertGreater(found?.updatedAt ?? 0, saved.updatedAt);
+    assert.equal(await store.getEntity("other"), null);
+    assert.deepEqual(await store.listEntities({ sessionId: other.id }), []);
   });
 
   testStore("a session in an update is not even looked for", async (store) => {
     const { id } = await store.createSession("./d");
     const saved = await store.saveEntity(buildEntity(id));
     await store.updateEntity(saved.id, { sessionId: "no-such-session", name: "new" });
-    expect((await store.getEntity(saved.id))?.name).toBe("new");
+    assert.equal((await store.getEntity(saved.id))?.name, "new");
   });
 
   testStore("an entity that was read and changed is an update as it is", async (store) => {
@@ -377,21 +376,21 @@ function describeIgnoredUpdates({ testStore, expect, ...context }: Context): voi
     const saved = await store.saveEntity(buildFullEntity(id));
     await store.updateEntity(saved.id, { ...saved, name: "new" });
     const found = await store.getEntity(saved.id);
-    context.expectSame(found, { ...saved, name: "new", updatedAt: found?.updatedAt });
-    context.expectSame(await store.searchEntitiesSemantic(saved.embedding ?? []), [found]);
+    assertSame(found, { ...saved, name: "new", updatedAt: found?.updatedAt });
+    assertSame(await store.searchEntitiesSemantic(saved.embedding ?? []), [found]);
   });
 }
 
-function describeDeleting({ testStore, expect, ...context }: Context): void {
+function describeDeleting({ testStore, assertStoreError }: Context): void {
   testStore("a deleted entity is gone from everywhere, and others stay", async (store) => {
     const { id } = await store.createSession("./d");
     const gone = await store.saveEntity(buildFullEntity(id));
     const kept = await store.saveEntity(buildFullEntity(id));
     await store.deleteEntity(gone.id);
-    expect(await store.getEntity(gone.id)).toBe(null);
-    context.expectSame(await store.listEntities({}), [kept]);
-    context.expectSame(await store.listEntities({ sessionId: id, workspaceId: "ws-1" }), [kept]);
-    context.expectSame(await store.searchEntitiesSemantic([0.1, -0.2, 1e-7]), [kept]);
+    assert.equal(await store.getEntity(gone.id), null);
+    assertSame(await store.listEntities({}), [kept]);
+    assertSame(await store.listEntities({ sessionId: id, workspaceId: "ws-1" }), [kept]);
+    assertSame(await store.searchEntitiesSemantic([0.1, -0.2, 1e-7]), [kept]);
   });
 
   testStore("deleting an unknown entity, or one twice, does nothing", async (store) => {
@@ -400,11 +399,11 @@ function describeDeleting({ testStore, expect, ...context }: Context): void {
     const fact = await store.saveFact(buildFact());
     await Promise.all([store.deleteEntity(gone.id), store.deleteEntity(gone.id)]);
     for (const unknown of [gone.id, "no-such-entity", "", id, fact.id]) {
-      expect(await store.deleteEntity(unknown)).toBe(undefined);
+      assert.equal(await store.deleteEntity(unknown), undefined);
     }
-    context.expectSame(await store.listEntities({}), [kept]);
-    context.expectSame(await store.listFacts({}), [fact]);
-    expect((await store.getSession(id))?.id).toBe(id);
+    assertSame(await store.listEntities({}), [kept]);
+    assertSame(await store.listFacts({}), [fact]);
+    assert.equal((await store.getSession(id))?.id, id);
   });
 
   testStore("a deleted session takes its entities along and no others", async (store) => {
@@ -413,17 +412,17 @@ function describeDeleting({ testStore, expect, ...context }: Context): void {
     await store.saveEntity(buildEntity(gone.id));
     const other = await store.saveEntity(buildFullEntity(kept.id));
     await store.deleteSession(gone.id);
-    expect(await store.getEntity(lost.id)).toBe(null);
-    expect(await store.listEntities({ sessionId: gone.id })).toEqual([]);
-    context.expectSame(await store.listEntities({}), [other]);
-    context.expectSame(await store.searchEntitiesSemantic([0.1, -0.2, 1e-7]), [other]);
-    await context.expectStoreError(store.updateEntity(lost.id, { name: "new" }), {
+    assert.equal(await store.getEntity(lost.id), null);
+    assert.deepEqual(await store.listEntities({ sessionId: gone.id }), []);
+    assertSame(await store.listEntities({}), [other]);
+    assertSame(await store.searchEntitiesSemantic([0.1, -0.2, 1e-7]), [other]);
+    await assertStoreError(store.updateEntity(lost.id, { name: "new" }), {
       tag: "EntityNotFoundError",
     });
   });
 }
 
-function describeAttributes({ testStore, expect, ...context }: Context): void {
+function describeAttributes({ testStore, assertStoreError }: Context): void {
   for (const { name, make } of exoticValues) {
     testStore(`${name} comes back as it was from an entity's attributes`, async (store) => {
       const { id } = await store.createSession("./d");
@@ -433,9 +432,9 @@ function describeAttributes({ testStore, expect, ...context }: Context): void {
       await store.updateEntity(saved.id, { attributes: { value: [make()] }, embedding: [1] });
       const [updated] = await store.searchEntitiesSemantic([1]);
       for (const entity of [saved, found, listed]) {
-        context.expectSame(entity?.attributes, { value: make() });
+        assertSame(entity?.attributes, { value: make() });
       }
-      context.expectSame(updated?.attributes, { value: [make()] });
+      assertSame(updated?.attributes, { value: [make()] });
     });
   }
 
@@ -447,9 +446,9 @@ function describeAttributes({ testStore, expect, ...context }: Context): void {
     ];
     for (const [index, attributes] of makeAttributes().entries()) {
       const saved = await store.saveEntity(buildEntity(id, { attributes }));
-      context.expectSame((await store.getEntity(saved.id))?.attributes, makeAttributes()[index]);
+      assertSame((await store.getEntity(saved.id))?.attributes, makeAttributes()[index]);
     }
-    expect(Reflect.get({}, "polluted")).toBe(undefined);
+    assert.equal(Reflect.get({}, "polluted"), undefined);
   });
 
   testStore(
@@ -466,11 +465,11 @@ function describeAttributes({ testStore, expect, ...context }: Context): void {
         ];
         for (const call of calls) {
           const tag = await call.catch((error: unknown) => String(Reflect.get(Object(error), "_tag")));
-          const { retryable } = await context.expectStoreError(call, { tag: String(tag), includes: "knot" });
-          expect(retryable).toBe(false);
+          const { retryable } = await assertStoreError(call, { tag: String(tag), includes: "knot" });
+          assert.equal(retryable, false);
         }
       }
-      context.expectSame(await store.listEntities({}), [saved]);
+      assertSame(await store.listEntities({}), [saved]);
     },
   );
 }

@@ -1,7 +1,10 @@
+import assert from "node:assert/strict";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
-import { type ConformanceContext, rejectionOf } from "./context.js";
+import { rejectionWith } from "../support/failures.js";
+import { assertIncludes } from "./assertions.js";
+import type { ConformanceContext } from "./context.js";
 
-export function describeErrors({ describe, testStore, expect, ...context }: ConformanceContext): void {
+export function describeErrors({ describe, testStore, assertStoreError }: ConformanceContext): void {
   describe("errors", () => {
     testStore("an error of each kind has its own code, and the same one every time", async (store) => {
       const { id } = await store.createSession("./d");
@@ -15,52 +18,56 @@ export function describeErrors({ describe, testStore, expect, ...context }: Conf
       const codes = new Set<unknown>();
       for (const [tag, call] of fail) {
         const [first, second] = [
-          await context.expectStoreError(call(), { tag }),
-          await context.expectStoreError(call(), { tag }),
+          await assertStoreError(call(), { tag }),
+          await assertStoreError(call(), { tag }),
         ];
-        expect(first.code).toBe(second.code);
+        assert.equal(first.code, second.code);
         codes.add(first.code);
       }
       await store.close();
-      codes.add((await context.expectStoreError(store.listSessions(), { tag: "StoreClosedError" })).code);
-      expect(codes.size).toBe(fail.length + 1);
+      codes.add((await assertStoreError(store.listSessions(), { tag: "StoreClosedError" })).code);
+      assert.equal(codes.size, fail.length + 1);
     });
 
     testStore("what a retry cannot mend is not retryable", async (store) => {
       const { id } = await store.createSession("./d");
       const failures = [
-        await context.expectStoreError(store.getMessages("x"), { tag: "SessionNotFoundError" }),
-        await context.expectStoreError(store.fork("x"), { tag: "CheckpointNotFoundError" }),
-        await context.expectStoreError(store.getMessages(id, { limit: -1 }), { tag: "InvalidArgumentError" }),
+        await assertStoreError(store.getMessages("x"), { tag: "SessionNotFoundError" }),
+        await assertStoreError(store.fork("x"), { tag: "CheckpointNotFoundError" }),
+        await assertStoreError(store.getMessages(id, { limit: -1 }), { tag: "InvalidArgumentError" }),
       ];
       await store.close();
-      failures.push(await context.expectStoreError(store.listSessions(), { tag: "StoreClosedError" }));
-      expect(failures.map((error) => error.retryable)).toEqual([false, false, false, false]);
+      failures.push(await assertStoreError(store.listSessions(), { tag: "StoreClosedError" }));
+      assert.deepEqual(
+        failures.map((error) => error.retryable),
+        [false, false, false, false],
+      );
     });
 
     testStore("a missing session is named by every method that needs it", async (store) => {
       const expected = { tag: "SessionNotFoundError", startsWith: "Session not found: missing" };
-      await context.expectStoreError(store.getMessages("missing"), expected);
-      await context.expectStoreError(store.listCheckpoints("missing"), expected);
-      await context.expectStoreError(store.updateSession("missing", {}), expected);
-      await context.expectStoreError(store.addMessage("missing", buildMessage("missing")), expected);
-      await context.expectStoreError(store.saveCheckpoint(buildCheckpoint("missing")), expected);
+      await assertStoreError(store.getMessages("missing"), expected);
+      await assertStoreError(store.listCheckpoints("missing"), expected);
+      await assertStoreError(store.updateSession("missing", {}), expected);
+      await assertStoreError(store.addMessage("missing", buildMessage("missing")), expected);
+      await assertStoreError(store.saveCheckpoint(buildCheckpoint("missing")), expected);
     });
 
     testStore("a version conflict names what is there already", async (store) => {
       const { id } = await store.createSession("./d");
       const checkpoint = buildCheckpoint(id, { namespace: "the-namespace", version: 41 });
       await store.saveCheckpoint(checkpoint);
-      const { message } = await rejectionOf(store.saveCheckpoint(checkpoint));
-      expect([message.includes("41"), message.includes("the-namespace")]).toEqual([true, true]);
+      const { message } = await rejectionWith(Error, store.saveCheckpoint(checkpoint));
+      assertIncludes(message, "41");
+      assertIncludes(message, "the-namespace");
     });
 
     testStore("a failed call leaves the store usable", async (store) => {
       const { id } = await store.createSession("./d");
       for (let round = 0; round < 3; round++)
-        await rejectionOf(store.addMessage("missing", buildMessage(id)));
+        await rejectionWith(Error, store.addMessage("missing", buildMessage(id)));
       await store.addMessage(id, buildMessage(id));
-      expect((await store.getMessages(id)).length).toBe(1);
+      assert.equal((await store.getMessages(id)).length, 1);
     });
   });
 }

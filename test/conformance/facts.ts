@@ -1,11 +1,12 @@
+import assert from "node:assert/strict";
 import type { Fact, MemoryStore } from "@obsku/checkpoint-sqlite";
 import { buildEntity, buildFact, buildFullFact } from "../support/memory-builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertAbsent, assertGreater, assertSafeInteger, assertSame, assertUuid } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 type Context = ConformanceContext<MemoryStore>;
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const OPTIONAL = ["workspaceId", "sourceSessionId", "embedding"];
 
 export function describeFacts(context: Context): void {
@@ -18,20 +19,20 @@ export function describeFacts(context: Context): void {
   });
 }
 
-function describeSaving({ testStore, testStoreWithClock, expect, ...context }: Context): void {
+function describeSaving({ testStore, testStoreWithClock, assertStoreError }: Context): void {
   testStore("a new fact has a UUID and the time it was saved", async (store) => {
     const saved = await store.saveFact(buildFact());
-    expect(UUID.test(saved.id)).toBe(true);
-    expect(Number.isSafeInteger(saved.createdAt)).toBe(true);
+    assertUuid(saved.id);
+    assertSafeInteger(saved.createdAt);
   });
 
   testStore("a fact with every field reads back as it was returned when it was saved", async (store) => {
     const { id } = await store.createSession("./d");
     const saved = await store.saveFact(buildFullFact(id));
-    context.expectSame(saved, { ...buildFullFact(id), id: saved.id, createdAt: saved.createdAt });
-    context.expectSame(await store.getFact(saved.id), saved);
-    context.expectSame(await store.listFacts({}), [saved]);
-    context.expectSame(await store.searchFactsSemantic([0.1, -0.2, 1e-7]), [saved]);
+    assertSame(saved, { ...buildFullFact(id), id: saved.id, createdAt: saved.createdAt });
+    assertSame(await store.getFact(saved.id), saved);
+    assertSame(await store.listFacts({}), [saved]);
+    assertSame(await store.searchFactsSemantic([0.1, -0.2, 1e-7]), [saved]);
   });
 
   testStore("fields that were not given are absent everywhere", async (store) => {
@@ -42,70 +43,70 @@ function describeSaving({ testStore, testStoreWithClock, expect, ...context }: C
     });
     const found = await store.getFact(bare.id);
     for (const fact of [bare, await nulls, await undefineds, found, ...(await store.listFacts({}))]) {
-      context.expectAbsent(fact, OPTIONAL);
+      assertAbsent(fact, OPTIONAL);
     }
   });
 
   testStore("empty strings are values, not absence", async (store) => {
     const saved = await store.saveFact(buildFact({ content: "", workspaceId: "" }));
-    context.expectSame([saved.content, saved.workspaceId], ["", ""]);
-    context.expectSame(await store.listFacts({ workspaceId: "" }), [saved]);
+    assertSame([saved.content, saved.workspaceId], ["", ""]);
+    assertSame(await store.listFacts({ workspaceId: "" }), [saved]);
   });
 
   testStore("the same fact saved twice is two facts", async (store) => {
     const [a, b] = [await store.saveFact(buildFact()), await store.saveFact(buildFact())];
-    expect(a.id === b.id).toBe(false);
-    context.expectSame(await store.listFacts({}), [b, a]);
+    assert.notEqual(a.id, b.id);
+    assertSame(await store.listFacts({}), [b, a]);
   });
 
   testStore("an id and a time that are given with a new fact are not taken", async (store) => {
     await callUntyped(store, "saveFact", [{ ...buildFact(), id: "mine", createdAt: 1 }]);
     const [found] = await store.listFacts({});
-    expect(UUID.test(found?.id ?? "")).toBe(true);
-    expect(found?.createdAt ?? 0).toBeGreaterThan(1);
+    assertUuid(found?.id);
+    assertGreater(found?.createdAt ?? 0, 1);
   });
 
   testStore("a fact from an unknown or deleted session is SessionNotFoundError", async (store) => {
     const { id } = await store.createSession("./d");
     await store.deleteSession(id);
     for (const sourceSessionId of ["no-such-session", "", id]) {
-      await context.expectStoreError(store.saveFact(buildFact({ sourceSessionId })), {
+      await assertStoreError(store.saveFact(buildFact({ sourceSessionId })), {
         tag: "SessionNotFoundError",
         startsWith: `Session not found: ${sourceSessionId}`,
       });
     }
-    expect(await store.listFacts({})).toEqual([]);
+    assert.deepEqual(await store.listFacts({}), []);
   });
 
   testStore("an unknown fact is null", async (store) => {
     const { id } = await store.createSession("./d");
     const entity = await store.saveEntity(buildEntity(id));
     for (const unknown of ["no-such-fact", "", id, entity.id]) {
-      expect(await store.getFact(unknown)).toBe(null);
+      assert.equal(await store.getFact(unknown), null);
     }
   });
 
   testStore("awkward texts are kept as content and workspace", async (store) => {
     for (const text of ["'; DROP TABLE facts; --", "a\u0000b", "días — 日本語 🚀", " \n\t", "null", "%"]) {
       const saved = await store.saveFact(buildFact({ content: text, workspaceId: text }));
-      context.expectSame([saved.content, saved.workspaceId], [text, text]);
-      context.expectSame(await store.listFacts({ workspaceId: text }), [saved]);
+      assertSame([saved.content, saved.workspaceId], [text, text]);
+      assertSame(await store.listFacts({ workspaceId: text }), [saved]);
     }
   });
 
   testStoreWithClock("a fact's time is the clock's", async (store, clock) => {
     clock.now += 5000;
-    expect((await store.saveFact(buildFact())).createdAt).toBe(clock.now);
+    assert.equal((await store.saveFact(buildFact())).createdAt, clock.now);
   });
 }
 
-function describeConfidence({ testStore, expect, ...context }: Context): void {
+function describeConfidence({ testStore }: Context): void {
   testStore("every confidence from 0 to 1 is kept bit for bit", async (store) => {
     const least = Number.MIN_VALUE;
     for (const confidence of [0, least, 0.1, 1 / 3, 0.30000000000000004, 1 - Number.EPSILON / 2, 1]) {
       const saved = await store.saveFact(buildFact({ confidence }));
-      context.expectSame(saved.confidence, confidence);
-      context.expectSame((await store.getFact(saved.id))?.confidence, confidence);
+      assertSame(saved.confidence, confidence);
+      assertSame((await store.getFact(saved.id))?.confidence, confidence);
     }
   });
 
@@ -115,15 +116,18 @@ function describeConfidence({ testStore, expect, ...context }: Context): void {
     for (const minConfidence of [...confidences, Number.MIN_VALUE, 0.2, 0.95]) {
       const listed = await store.listFacts({ minConfidence });
       const expected = confidences.filter((confidence) => confidence >= minConfidence).reverse();
-      expect(listed.map((fact) => fact.confidence)).toEqual(expected);
+      assert.deepEqual(
+        listed.map((fact) => fact.confidence),
+        expected,
+      );
     }
   });
 }
 
-function describeListing({ testStore, expect, ...context }: Context): void {
+function describeListing({ testStore }: Context): void {
   testStore("a fresh store has no facts, whatever is asked for", async (store) => {
     for (const filter of [{}, { workspaceId: "w" }, { minConfidence: 0.5 }, { limit: 5 }]) {
-      expect(await store.listFacts(filter)).toEqual([]);
+      assert.deepEqual(await store.listFacts(filter), []);
     }
   });
 
@@ -143,7 +147,7 @@ function describeListing({ testStore, expect, ...context }: Context): void {
         );
         for (const limit of [undefined, 0, 1, 2, expected.length, 100]) {
           const listed = await store.listFacts({ workspaceId, minConfidence, limit });
-          context.expectSame(listed, expected.slice(0, limit || expected.length));
+          assertSame(listed, expected.slice(0, limit || expected.length));
         }
       }
     }
@@ -153,17 +157,17 @@ function describeListing({ testStore, expect, ...context }: Context): void {
     const saved = await store.saveFact(buildFact({ workspaceId: "ws", confidence: 0 }));
     const nulls = { workspaceId: null, minConfidence: null, limit: null };
     for (const args of [[], [undefined], [null], [{}], [nulls]]) {
-      context.expectSame(await callUntyped(store, "listFacts", args), [saved]);
+      assertSame(await callUntyped(store, "listFacts", args), [saved]);
     }
   });
 }
 
-function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Context): void {
+function describeOrder({ testStore, testStoreWithClock }: Context): void {
   testStore("200 facts saved at once are listed newest first, the last call first", async (store) => {
     const saves = Array.from({ length: 200 }, (_, n) => store.saveFact(buildFact({ content: `${n}` })));
     const saved = await Promise.all(saves);
-    context.expectSame(await store.listFacts({}), saved.toReversed());
-    context.expectSame(await store.listFacts({ limit: 3 }), saved.toReversed().slice(0, 3));
+    assertSame(await store.listFacts({}), saved.toReversed());
+    assertSame(await store.listFacts({ limit: 3 }), saved.toReversed().slice(0, 3));
   });
 
   for (const [name, move] of [
@@ -181,8 +185,8 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
           clock.now += move;
         }
         for (const filter of [{}, { workspaceId: "ws" }, { minConfidence: 0.5 }]) {
-          context.expectSame(await store.listFacts(filter), saved);
-          context.expectSame(await store.listFacts({ ...filter, limit: 2 }), saved.slice(0, 2));
+          assertSame(await store.listFacts(filter), saved);
+          assertSame(await store.listFacts({ ...filter, limit: 2 }), saved.slice(0, 2));
         }
       },
     );
@@ -197,22 +201,25 @@ function describeOrder({ testStore, testStoreWithClock, expect, ...context }: Co
         const places = (await store.listFacts({})).map(
           (fact) => [fact.createdAt, Number(fact.content)] as const,
         );
-        expect(places).toEqual(places.toSorted(([a, m], [b, n]) => b - a || n - m));
+        assert.deepEqual(
+          places,
+          places.toSorted(([a, m], [b, n]) => b - a || n - m),
+        );
       },
     );
   }
 }
 
-function describeDeleting({ testStore, expect, ...context }: Context): void {
+function describeDeleting({ testStore }: Context): void {
   testStore("a deleted fact is gone from everywhere, and others stay", async (store) => {
     const { id } = await store.createSession("./d");
     const gone = await store.saveFact(buildFullFact(id));
     const kept = await store.saveFact(buildFullFact(id));
     await store.deleteFact(gone.id);
-    expect(await store.getFact(gone.id)).toBe(null);
-    context.expectSame(await store.listFacts({}), [kept]);
-    context.expectSame(await store.listFacts({ workspaceId: "ws-1", minConfidence: 0.5 }), [kept]);
-    context.expectSame(await store.searchFactsSemantic([0.1, -0.2, 1e-7]), [kept]);
+    assert.equal(await store.getFact(gone.id), null);
+    assertSame(await store.listFacts({}), [kept]);
+    assertSame(await store.listFacts({ workspaceId: "ws-1", minConfidence: 0.5 }), [kept]);
+    assertSame(await store.searchFactsSemantic([0.1, -0.2, 1e-7]), [kept]);
   });
 
   testStore("deleting an unknown fact, or one twice, does nothing", async (store) => {
@@ -221,10 +228,10 @@ function describeDeleting({ testStore, expect, ...context }: Context): void {
     const [gone, kept] = [await store.saveFact(buildFact()), await store.saveFact(buildFact())];
     await Promise.all([store.deleteFact(gone.id), store.deleteFact(gone.id)]);
     for (const unknown of [gone.id, "no-such-fact", "", id, entity.id]) {
-      expect(await store.deleteFact(unknown)).toBe(undefined);
+      assert.equal(await store.deleteFact(unknown), undefined);
     }
-    context.expectSame(await store.listFacts({}), [kept]);
-    context.expectSame(await store.listEntities({}), [entity]);
+    assertSame(await store.listFacts({}), [kept]);
+    assertSame(await store.listEntities({}), [entity]);
   });
 
   testStore("a deleted session's facts stay without their source, and all else of them", async (store) => {
@@ -237,9 +244,9 @@ function describeDeleting({ testStore, expect, ...context }: Context): void {
     await store.deleteSession(gone.id);
     const { sourceSessionId: _, ...rest } = orphan;
     const found = await store.getFact(orphan.id);
-    context.expectSame(found, rest);
-    context.expectAbsent(found, ["sourceSessionId"]);
-    context.expectSame(await store.listFacts({}), [sourceless, other, rest]);
-    context.expectSame(await store.searchFactsSemantic([0.1, -0.2, 1e-7]), [other, rest]);
+    assertSame(found, rest);
+    assertAbsent(found, ["sourceSessionId"]);
+    assertSame(await store.listFacts({}), [sourceless, other, rest]);
+    assertSame(await store.searchFactsSemantic([0.1, -0.2, 1e-7]), [other, rest]);
   });
 }

@@ -1,5 +1,7 @@
+import assert from "node:assert/strict";
 import type { CheckpointBackend, Session } from "@obsku/checkpoint-sqlite";
 import { addTexts, buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
+import { assertGreater, assertSame } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 export function describeForkExactness(context: ConformanceContext): void {
@@ -9,12 +11,12 @@ export function describeForkExactness(context: ConformanceContext): void {
   });
 }
 
-function describeExactness({ testStore, testStoreWithClock, expect }: ConformanceContext): void {
+function describeExactness({ testStore, testStoreWithClock }: ConformanceContext): void {
   testStore(
     "a message before the checkpoint is in the fork, one after it is not, at full speed",
     async (store) => {
       const session = await store.createSession("./d");
-      await expectForksExact(store, session, 12, expect);
+      await assertForksExact(store, session, 12);
     },
   );
 
@@ -25,7 +27,7 @@ function describeExactness({ testStore, testStoreWithClock, expect }: Conformanc
   ] as const) {
     testStoreWithClock(`forks are exact while the clock ${name}`, async (store, clock) => {
       const session = await store.createSession("./d");
-      await expectForksExact(store, session, 5, expect, () => {
+      await assertForksExact(store, session, 5, () => {
         clock.now += move;
       });
     });
@@ -39,10 +41,13 @@ function describeExactness({ testStore, testStoreWithClock, expect }: Conformanc
         const checkpoint = await store.saveCheckpoint(buildCheckpoint(id, { version: n }));
         clock.now += move;
         const after = await store.addMessage(id, buildMessage(id));
-        expect(after.createdAt).toBeGreaterThan(checkpoint.createdAt);
+        assertGreater(after.createdAt, checkpoint.createdAt);
         times.push(checkpoint.createdAt, after.createdAt);
       }
-      expect(times).toEqual([...times].sort((a, b) => a - b));
+      assert.deepEqual(
+        times,
+        [...times].sort((a, b) => a - b),
+      );
     });
   }
 
@@ -57,8 +62,8 @@ function describeExactness({ testStore, testStoreWithClock, expect }: Conformanc
         add("out"),
       ]);
       const fork = await store.fork(checkpoint.id);
-      expect(await readTexts(store, fork.id)).toEqual(["in"]);
-      expect(await readTexts(store, id)).toEqual(["in", "out"]);
+      assert.deepEqual(await readTexts(store, fork.id), ["in"]);
+      assert.deepEqual(await readTexts(store, id), ["in", "out"]);
     },
   );
 
@@ -66,11 +71,11 @@ function describeExactness({ testStore, testStoreWithClock, expect }: Conformanc
     const session = await store.createSession("./d");
     const checkpoint = await store.saveCheckpoint(buildCheckpoint(session.id));
     await addTexts(store, session, ["later"]);
-    expect(await readTexts(store, (await store.fork(checkpoint.id)).id)).toEqual([]);
+    assert.deepEqual(await readTexts(store, (await store.fork(checkpoint.id)).id), []);
   });
 }
 
-function describeForkOfFork({ testStore, testStoreWithClock, expect, ...context }: ConformanceContext): void {
+function describeForkOfFork({ testStore, testStoreWithClock }: ConformanceContext): void {
   testStore("a fork of a fork's copy has its messages and points to that copy", async (store) => {
     const original = await store.createSession("./d", { title: "Original" });
     await addTexts(store, original, ["one", "two"]);
@@ -79,12 +84,12 @@ function describeForkOfFork({ testStore, testStoreWithClock, expect, ...context 
     const copy = await store.getLatestCheckpoint(fork.id);
     await addTexts(store, fork, ["not in the second"]);
     const second = await store.fork(copy?.id ?? "");
-    expect(second.title).toBe("Fork of Fork of Original");
-    expect(await readTexts(store, second.id)).toEqual(["one", "two"]);
+    assert.equal(second.title, "Fork of Fork of Original");
+    assert.deepEqual(await readTexts(store, second.id), ["one", "two"]);
     const [copyOfCopy] = await store.listCheckpoints(second.id);
-    expect([copyOfCopy?.parentId, copyOfCopy?.source]).toEqual([copy?.id, "fork"]);
+    assert.deepEqual([copyOfCopy?.parentId, copyOfCopy?.source], [copy?.id, "fork"]);
     const times = async (session: Session) => (await store.getMessages(session.id)).map((m) => m.createdAt);
-    expect(await times(second)).toEqual((await times(original)).slice(0, 2));
+    assert.deepEqual(await times(second), (await times(original)).slice(0, 2));
   });
 
   testStore("forks of a fork's own checkpoints are exact", async (store) => {
@@ -92,7 +97,7 @@ function describeForkOfFork({ testStore, testStoreWithClock, expect, ...context 
     await addTexts(store, original, ["one"]);
     const checkpoint = await store.saveCheckpoint(buildCheckpoint(original.id, { version: 100 }));
     const fork = await store.fork(checkpoint.id);
-    await expectForksExact(store, fork, 4, expect, undefined, ["one"]);
+    await assertForksExact(store, fork, 4, undefined, ["one"]);
   });
 
   testStoreWithClock(
@@ -104,10 +109,10 @@ function describeForkOfFork({ testStore, testStoreWithClock, expect, ...context 
       clock.now -= 3_600_000;
       const fork = await store.fork(checkpoint.id);
       const [copy] = await store.listCheckpoints(fork.id);
-      await expectForksExact(store, fork, 3, expect, undefined, ["one"]);
-      expect(await readTexts(store, (await store.fork(copy?.id ?? "")).id)).toEqual(["one"]);
+      await assertForksExact(store, fork, 3, undefined, ["one"]);
+      assert.deepEqual(await readTexts(store, (await store.fork(copy?.id ?? "")).id), ["one"]);
       const messages = await store.getMessages(fork.id);
-      context.expectSame(
+      assertSame(
         messages.map((message) => message.createdAt),
         messages.map((m) => m.createdAt).sort((a, b) => a - b),
       );
@@ -116,11 +121,10 @@ function describeForkOfFork({ testStore, testStoreWithClock, expect, ...context 
 }
 
 /** Message, checkpoint, message, checkpoint, …; then a fork of each checkpoint holds just the messages before it. */
-async function expectForksExact(
+async function assertForksExact(
   store: CheckpointBackend,
   session: Session,
   rounds: number,
-  expect: ConformanceContext["expect"],
   between: () => void = () => {},
   already: readonly string[] = [],
 ): Promise<void> {
@@ -135,6 +139,6 @@ async function expectForksExact(
   }
   for (const [index, checkpointId] of checkpoints.entries()) {
     const fork = await store.fork(checkpointId);
-    expect(await readTexts(store, fork.id)).toEqual(texts.slice(0, already.length + index + 1));
+    assert.deepEqual(await readTexts(store, fork.id), texts.slice(0, already.length + index + 1));
   }
 }

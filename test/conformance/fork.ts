@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import {
   addTexts,
@@ -8,6 +9,7 @@ import {
   readTexts,
 } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertAbsent, assertSame } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 export function describeFork(context: ConformanceContext): void {
@@ -17,7 +19,7 @@ export function describeFork(context: ConformanceContext): void {
   });
 }
 
-function describeForkedSession({ testStore, expect, ...context }: ConformanceContext): void {
+function describeForkedSession({ testStore, assertStoreError }: ConformanceContext): void {
   testStore(
     "a fork is a new session with the original's directory, workspace and metadata",
     async (store) => {
@@ -30,10 +32,11 @@ function describeForkedSession({ testStore, expect, ...context }: ConformanceCon
       const checkpoint = await store.saveCheckpoint(buildCheckpoint(original.id));
       const fork = await store.fork(checkpoint.id, { title: "Other way" });
       const { id, createdAt, updatedAt } = fork;
-      expect(id === original.id).toBe(false);
-      context.expectSame(fork, { ...original, id, createdAt, updatedAt, title: "Other way" });
-      context.expectSame(await store.getSession(id), fork);
-      expect((await store.listSessions("ws")).map((session) => session.id).sort()).toEqual(
+      assert.notEqual(id, original.id);
+      assertSame(fork, { ...original, id, createdAt, updatedAt, title: "Other way" });
+      assertSame(await store.getSession(id), fork);
+      assert.deepEqual(
+        (await store.listSessions("ws")).map((session) => session.id).sort(),
         [id, original.id].sort(),
       );
     },
@@ -51,40 +54,37 @@ function describeForkedSession({ testStore, expect, ...context }: ConformanceCon
       [id, { title: null }],
     ];
     for (const args of untitled) {
-      context.expectSame(
-        Reflect.get(Object(await callUntyped(store, "fork", args)), "title"),
-        "Fork of Original",
-      );
+      assertSame(Reflect.get(Object(await callUntyped(store, "fork", args)), "title"), "Fork of Original");
     }
-    expect((await store.fork(id, { title: "" })).title).toBe("");
+    assert.equal((await store.fork(id, { title: "" })).title, "");
   });
 
   testStore("a fork of an untitled session is named after the checkpoint", async (store) => {
     const untitled = await store.createSession("./d");
     const checkpoint = await store.saveCheckpoint(buildCheckpoint(untitled.id));
     const fork = await store.fork(checkpoint.id);
-    expect(fork.title).toBe(`Fork of ${checkpoint.id}`);
-    context.expectAbsent(fork, ["workspaceId", "metadata"]);
-    context.expectAbsent(await store.getSession(fork.id), ["workspaceId", "metadata"]);
+    assert.equal(fork.title, `Fork of ${checkpoint.id}`);
+    assertAbsent(fork, ["workspaceId", "metadata"]);
+    assertAbsent(await store.getSession(fork.id), ["workspaceId", "metadata"]);
   });
 
   testStore("the empty title of a session is a title", async (store) => {
     const session = await store.createSession("./d", { title: "" });
     const checkpoint = await store.saveCheckpoint(buildCheckpoint(session.id));
-    expect((await store.fork(checkpoint.id)).title).toBe("Fork of ");
+    assert.equal((await store.fork(checkpoint.id)).title, "Fork of ");
   });
 
   testStore("an unknown checkpoint is CheckpointNotFoundError and makes no session", async (store) => {
     const session = await store.createSession("./d");
-    await context.expectStoreError(store.fork("no-such-checkpoint", { title: "T" }), {
+    await assertStoreError(store.fork("no-such-checkpoint", { title: "T" }), {
       tag: "CheckpointNotFoundError",
       startsWith: "Checkpoint not found: no-such-checkpoint",
     });
-    context.expectSame(await store.listSessions(), [session]);
+    assertSame(await store.listSessions(), [session]);
   });
 }
 
-function describeForkedRows({ testStore, expect, ...context }: ConformanceContext): void {
+function describeForkedRows({ testStore, assertStoreError }: ConformanceContext): void {
   testStore("the one checkpoint of a fork is a copy that points to the one forked", async (store) => {
     const { id } = await store.createSession("./d");
     await store.saveCheckpoint(buildCheckpoint(id, { version: 1 }));
@@ -92,8 +92,9 @@ function describeForkedRows({ testStore, expect, ...context }: ConformanceContex
     await store.saveCheckpoint(buildCheckpoint(id, { version: 8 }));
     const fork = await store.fork(forked.id);
     const [copy, ...more] = await store.listCheckpoints(fork.id);
-    expect(more.length).toBe(0);
-    expect(copy === undefined || copy.id === forked.id).toBe(false);
+    assert.equal(more.length, 0);
+    assert.ok(copy, "the fork has no checkpoint");
+    assert.notEqual(copy.id, forked.id);
     const changed = {
       id: copy?.id,
       createdAt: copy?.createdAt,
@@ -101,9 +102,9 @@ function describeForkedRows({ testStore, expect, ...context }: ConformanceContex
       parentId: forked.id,
       source: "fork",
     };
-    context.expectSame(copy, { ...forked, ...changed });
-    context.expectSame(await store.getLatestCheckpoint(fork.id), copy);
-    context.expectSame(await store.getLatestCheckpoint(fork.id, forked.namespace), copy);
+    assertSame(copy, { ...forked, ...changed });
+    assertSame(await store.getLatestCheckpoint(fork.id), copy);
+    assertSame(await store.getLatestCheckpoint(fork.id, forked.namespace), copy);
   });
 
   testStore("copied messages keep their content and time under ids of their own", async (store) => {
@@ -116,8 +117,8 @@ function describeForkedRows({ testStore, expect, ...context }: ConformanceContex
     const fork = await store.fork(checkpoint.id);
     const copies = await store.getMessages(fork.id);
     const expected = originals.map((message, n) => ({ ...message, sessionId: fork.id, id: copies[n]?.id }));
-    context.expectSame(copies, expected);
-    expect(new Set([...originals, ...copies].map((message) => message.id)).size).toBe(4);
+    assertSame(copies, expected);
+    assert.equal(new Set([...originals, ...copies].map((message) => message.id)).size, 4);
   });
 
   testStore("the original is untouched by a fork and by what is done in it", async (store) => {
@@ -127,13 +128,13 @@ function describeForkedRows({ testStore, expect, ...context }: ConformanceContex
     await addTexts(store, original, ["two"]);
     const before = await readWhole(store, original.id);
     const fork = await store.fork(checkpoint.id);
-    context.expectSame(await readWhole(store, original.id), before);
+    assertSame(await readWhole(store, original.id), before);
     await addTexts(store, fork, ["three"]);
     await store.saveCheckpoint(buildCheckpoint(fork.id, { version: 2 }));
     await store.updateSession(fork.id, { title: "Mine", metadata: {} });
-    context.expectSame(await readWhole(store, original.id), before);
+    assertSame(await readWhole(store, original.id), before);
     await store.deleteSession(fork.id);
-    context.expectSame(await readWhole(store, original.id), before);
+    assertSame(await readWhole(store, original.id), before);
   });
 
   testStore("a fork outlives its original", async (store) => {
@@ -143,7 +144,7 @@ function describeForkedRows({ testStore, expect, ...context }: ConformanceContex
     const fork = await store.fork(checkpoint.id);
     const before = await readWhole(store, fork.id);
     await store.deleteSession(original.id);
-    context.expectSame(await readWhole(store, fork.id), before);
+    assertSame(await readWhole(store, fork.id), before);
   });
 
   testStore("a fork goes on with the next version and its own conversation", async (store) => {
@@ -153,10 +154,10 @@ function describeForkedRows({ testStore, expect, ...context }: ConformanceContex
     const fork = await store.fork(checkpoint.id);
     const next = await store.saveCheckpoint(buildCheckpoint(fork.id, { version: 5, step: 0 }));
     await addTexts(store, fork, ["two"]);
-    context.expectSame(await store.getLatestCheckpoint(fork.id), next);
-    expect(await readTexts(store, fork.id)).toEqual(["one", "two"]);
-    expect(await readTexts(store, original.id)).toEqual(["one"]);
-    await context.expectStoreError(store.saveCheckpoint(buildCheckpoint(fork.id, { version: 4 })), {
+    assertSame(await store.getLatestCheckpoint(fork.id), next);
+    assert.deepEqual(await readTexts(store, fork.id), ["one", "two"]);
+    assert.deepEqual(await readTexts(store, original.id), ["one"]);
+    await assertStoreError(store.saveCheckpoint(buildCheckpoint(fork.id, { version: 4 })), {
       tag: "CheckpointVersionConflictError",
     });
   });

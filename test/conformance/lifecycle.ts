@@ -7,6 +7,7 @@ import {
   buildMessage,
 } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertGreater, assertSame } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 /** A method, good arguments for it, and the names of those that a refusal may name. */
@@ -36,7 +37,7 @@ export function describeLifecycle(context: ConformanceContext): void {
   });
 }
 
-function describeClosing({ testStore, expect, ...context }: ConformanceContext): void {
+function describeClosing({ testStore, assertStoreError, assertArgumentNamed }: ConformanceContext): void {
   testStore("closing twice, and at once, is no error", async (store) => {
     await Promise.all([store.close(), store.close()]);
     await store.close();
@@ -46,12 +47,12 @@ function describeClosing({ testStore, expect, ...context }: ConformanceContext):
     testStore(`after close ${method} is StoreClosedError`, async (store) => {
       const { id } = await store.createSession("./d");
       await store.close();
-      await context.expectStoreError(callUntyped(store, method, args(id)), { tag: "StoreClosedError" });
+      await assertStoreError(callUntyped(store, method, args(id)), { tag: "StoreClosedError" });
     });
 
     testStore(`${method} rejects bad arguments and never throws`, async (store) => {
       for (const bad of method === "listSessions" ? badForAll : [...badForAll, ...nothing]) {
-        await context.expectArgumentNamed(callUntyped(store, method, bad), names);
+        await assertArgumentNamed(callUntyped(store, method, bad), names);
       }
     });
   }
@@ -62,17 +63,17 @@ function describeClosing({ testStore, expect, ...context }: ConformanceContext):
       const { id } = await store.createSession("./d");
       const adding = store.addMessage(id, buildMessage(id));
       const closing = store.close();
-      const late = context.expectStoreError(store.addMessage(id, buildMessage(id)), {
+      const late = assertStoreError(store.addMessage(id, buildMessage(id)), {
         tag: "StoreClosedError",
       });
-      await adding.catch(() => context.expectStoreError(adding, { tag: "StoreClosedError" }));
+      await adding.catch(() => assertStoreError(adding, { tag: "StoreClosedError" }));
       await late;
       await closing;
     },
   );
 }
 
-function describePersistence({ testPersistentStore, expect, ...context }: ConformanceContext): void {
+function describePersistence({ testPersistentStore, assertStoreError }: ConformanceContext): void {
   testPersistentStore("everything acknowledged before close is there afterwards", async (subject) => {
     const first = subject.open();
     const { id } = await first.createSession("./d", { title: "T", metadata: { at: new Date(1) } });
@@ -84,7 +85,7 @@ function describePersistence({ testPersistentStore, expect, ...context }: Confor
     const second = subject.open();
     const after = [await readWhole(second, id), await readWhole(second, fork.id)];
     await second.close();
-    context.expectSame(after, before);
+    assertSame(after, before);
   });
 
   testPersistentStore(
@@ -102,7 +103,7 @@ function describePersistence({ testPersistentStore, expect, ...context }: Confor
       const second = subject.open();
       const found = await second.getMessages(id);
       await second.close();
-      context.expectSame(found, fulfilled);
+      assertSame(found, fulfilled);
     },
   );
 
@@ -118,7 +119,7 @@ function describePersistence({ testPersistentStore, expect, ...context }: Confor
     const second = subject.open();
     const listed = await second.listSessions();
     await second.close();
-    context.expectSame(
+    assertSame(
       listed.map(({ id, metadata }) => ({ id, metadata })),
       [{ id: kept.id, metadata: { b: 2 } }],
     );
@@ -132,14 +133,14 @@ function describePersistence({ testPersistentStore, expect, ...context }: Confor
     await first.close();
     const second = subject.open();
     const [two] = await addTexts(second, session, ["two"]);
-    expect(two?.id ?? 0).toBeGreaterThan(one?.id ?? Infinity);
-    expect(two?.createdAt ?? 0).toBeGreaterThan(saved.createdAt);
+    assertGreater(two?.id ?? 0, one?.id ?? Infinity);
+    assertGreater(two?.createdAt ?? 0, saved.createdAt);
     const conflicting = second.saveCheckpoint(buildCheckpoint(session.id, { version: 5 }));
-    await context.expectStoreError(conflicting, { tag: "CheckpointVersionConflictError" });
+    await assertStoreError(conflicting, { tag: "CheckpointVersionConflictError" });
     const newest = await second.saveCheckpoint(buildCheckpoint(session.id, { version: 6, step: 0 }));
     const listed = await second.listCheckpoints(session.id);
     await second.close();
-    context.expectSame(listed, [newest, saved]);
+    assertSame(listed, [newest, saved]);
   });
 }
 

@@ -1,7 +1,9 @@
 /** What holds for every call of the memory: what it refuses, when it is answered, and what outlives the store. */
+import assert from "node:assert/strict";
 import type { MemoryStore } from "@obsku/checkpoint-sqlite";
 import { buildEntity, buildFact, buildFullEntity, buildFullFact } from "../support/memory-builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertSame } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 type Context = ConformanceContext<MemoryStore>;
@@ -142,7 +144,7 @@ export function describeMemoryCalls(context: Context): void {
   });
 }
 
-function describeBadArguments({ testStore, ...context }: Context): void {
+function describeBadArguments({ testStore, assertStoreError }: Context): void {
   for (const { method, argument, values, args } of badArguments) {
     testStore(`${method} refuses a bad ${argument} by name and writes nothing`, async (store) => {
       const known = await fill(store);
@@ -150,11 +152,11 @@ function describeBadArguments({ testStore, ...context }: Context): void {
       for (const [index, value] of values.entries()) {
         const call = callUntyped(store, method, args(value, known));
         const expected = { tag: "InvalidArgumentError", includes: argument };
-        await context.expectStoreError(call, expected).catch((cause: unknown) => {
+        await assertStoreError(call, expected).catch((cause: unknown) => {
           throw new Error(`With bad ${argument} number ${index}: ${String(cause)}`, { cause });
         });
       }
-      context.expectSame(await readEverything(store), before);
+      assertSame(await readEverything(store), before);
     });
   }
 
@@ -166,12 +168,12 @@ function describeBadArguments({ testStore, ...context }: Context): void {
       callUntyped(store, "searchEntitiesSemantic", [[], { sessionId: "none" }]),
     ];
     for (const call of calls) {
-      await context.expectStoreError(call, { tag: "InvalidArgumentError", includes: "embedding" });
+      await assertStoreError(call, { tag: "InvalidArgumentError", includes: "embedding" });
     }
   });
 }
 
-function describeLoneSurrogates({ testStore, expect, ...context }: Context): void {
+function describeLoneSurrogates({ testStore, assertStoreError }: Context): void {
   const lone = "a\ud800";
   const keeps: readonly [string, (store: MemoryStore, known: Known) => Promise<unknown>][] = [
     ["name", (store, { sessionId }) => store.saveEntity(buildEntity(sessionId, { name: lone }))],
@@ -190,13 +192,13 @@ function describeLoneSurrogates({ testStore, expect, ...context }: Context): voi
       async (store) => {
         const call = keep(store, await fill(store));
         if (!isProse) {
-          await context.expectStoreError(call, { tag: "InvalidArgumentError", includes: field });
+          await assertStoreError(call, { tag: "InvalidArgumentError", includes: field });
           return;
         }
         const saved = await call;
         const read = [...(await store.listEntities({})), ...(await store.listFacts({}))];
         const stored = read.find((memory) => Reflect.get(memory, field) === lone.toWellFormed());
-        context.expectSame(stored, saved);
+        assertSame(stored, saved);
       },
     );
   }
@@ -217,17 +219,17 @@ const calls: readonly [string, (known: Known) => readonly unknown[], ...string[]
   ["searchFactsSemantic", () => [[1, 0, 0]], "embedding", "options"],
 ];
 
-function describeClosing({ testStore, expect, ...context }: Context): void {
+function describeClosing({ testStore, assertStoreError, assertArgumentNamed }: Context): void {
   for (const [method, args, ...names] of calls) {
     testStore(`after close ${method} is StoreClosedError`, async (store) => {
       const known = await fill(store);
       await store.close();
-      await context.expectStoreError(callUntyped(store, method, args(known)), { tag: "StoreClosedError" });
+      await assertStoreError(callUntyped(store, method, args(known)), { tag: "StoreClosedError" });
     });
 
     testStore(`${method} rejects bad arguments and never throws`, async (store) => {
       for (const bad of [[Symbol("s")], [5, 5], [true, "text"], [Number.NaN, "x"]]) {
-        await context.expectArgumentNamed(callUntyped(store, method, bad), names);
+        await assertArgumentNamed(callUntyped(store, method, bad), names);
       }
     });
   }
@@ -238,15 +240,15 @@ function describeClosing({ testStore, expect, ...context }: Context): void {
     const closing = store.close();
     const found = await searching.catch((error: unknown) => error);
     if (found instanceof Error) {
-      await context.expectStoreError(Promise.reject(found), { tag: "StoreClosedError" });
+      await assertStoreError(Promise.reject(found), { tag: "StoreClosedError" });
     } else {
-      expect(Array.isArray(found)).toBe(true);
+      assert.ok(Array.isArray(found), `Not a list: ${String(found)}`);
     }
     await closing;
   });
 }
 
-function describePersistence({ testPersistentStore, expect, ...context }: Context): void {
+function describePersistence({ testPersistentStore }: Context): void {
   testPersistentStore("entities, facts and what is found by search outlive the store", async (subject) => {
     const first = subject.open();
     const { sessionId, entityId } = await fill(first);
@@ -259,7 +261,7 @@ function describePersistence({ testPersistentStore, expect, ...context }: Contex
     const second = subject.open();
     const after = await readEverything(second);
     await second.close();
-    context.expectSame(after, before);
+    assertSame(after, before);
   });
 
   testPersistentStore("order and ties go on where they stopped", async (subject) => {
@@ -268,14 +270,20 @@ function describePersistence({ testPersistentStore, expect, ...context }: Contex
       const store = subject.open();
       const { id } = await store.createSession("./d");
       saved.unshift((await store.saveEntity(buildEntity(id, { embedding: [1] }))).id);
-      expect((await store.listEntities({})).map((entity) => entity.id)).toEqual(saved);
-      expect((await store.searchEntitiesSemantic([2])).map((entity) => entity.id)).toEqual(saved);
+      assert.deepEqual(
+        (await store.listEntities({})).map((entity) => entity.id),
+        saved,
+      );
+      assert.deepEqual(
+        (await store.searchEntitiesSemantic([2])).map((entity) => entity.id),
+        saved,
+      );
       await store.close();
     }
   });
 }
 
-function describeFailingAlone({ testStore, expect }: Context): void {
+function describeFailingAlone({ testStore }: Context): void {
   testStore("of many calls at once only the bad ones fail", async (store) => {
     const { sessionId, entityId, factId } = await fill(store);
     const outcomes = await Promise.allSettled([
@@ -294,8 +302,8 @@ function describeFailingAlone({ testStore, expect }: Context): void {
     );
     const lost = "SessionNotFoundError";
     const [entity, vector] = ["EntityNotFoundError", "VectorDimensionError"];
-    expect(tags).toEqual(["ok", lost, entity, "ok", lost, "InvalidArgumentError", vector, "ok", "ok"]);
-    expect([(await store.listEntities({})).length, (await store.listFacts({})).length]).toEqual([2, 1]);
+    assert.deepEqual(tags, ["ok", lost, entity, "ok", lost, "InvalidArgumentError", vector, "ok", "ok"]);
+    assert.deepEqual([(await store.listEntities({})).length, (await store.listFacts({})).length], [2, 1]);
   });
 }
 

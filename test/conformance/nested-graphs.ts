@@ -1,11 +1,12 @@
 /** The latest checkpoint of a session in which graphs run as nodes of other graphs. */
+import assert from "node:assert/strict";
 import type { Checkpoint, CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import type { ConformanceContext } from "./context.js";
 
 /** Saves one wave of a graph: its nodes that are done, and those that are next. */
 type SaveWave = (namespace: string, done: readonly string[], next?: readonly string[]) => Promise<Checkpoint>;
 
-export function describeNestedGraphs({ describe, testStore, expect }: ConformanceContext): void {
+export function describeNestedGraphs({ describe, testStore }: ConformanceContext): void {
   const testLatest = (
     name: string,
     arrange: (save: SaveWave) => Promise<Checkpoint | undefined>,
@@ -14,7 +15,7 @@ export function describeNestedGraphs({ describe, testStore, expect }: Conformanc
     testStore(name, async (store) => {
       const session = await store.createSession("./d");
       const expected = await arrange(waveSaver(store, session.id));
-      expect((await store.getLatestCheckpoint(session.id, latestOf))?.id).toBe(expected?.id);
+      assert.equal((await store.getLatestCheckpoint(session.id, latestOf))?.id, expected?.id);
     });
 
   describe("the latest checkpoint without a namespace", () => {

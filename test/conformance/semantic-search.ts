@@ -1,8 +1,10 @@
+import assert from "node:assert/strict";
 import type { Entity, MemoryStore } from "@obsku/checkpoint-sqlite";
 import { buildEntity } from "../support/memory-builders.js";
 import { type Memory, type MemoryKind, memoryKinds } from "../support/memory-kinds.js";
 import { naiveSearch } from "../support/naive-search.js";
 import { callUntyped } from "../support/untyped-call.js";
+import { assertAbsent, assertSame } from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
 type Context = ConformanceContext<MemoryStore>;
@@ -10,7 +12,7 @@ type Context = ConformanceContext<MemoryStore>;
 export function describeSemanticSearch(context: Context): void {
   context.describe("semantic search", () => {
     context.testStore("a store with it says so", async (store) => {
-      context.expect(store.hasSemanticSearch).toBe(true);
+      assert.equal(store.hasSemanticSearch, true);
     });
     for (const kind of memoryKinds) {
       context.describe(`of ${kind.name}`, () => {
@@ -48,37 +50,37 @@ const awkwardEmbeddings: readonly (readonly [string, readonly number[]])[] = [
   ["3072 dimensions", Array.from({ length: 3072 }, (_, n) => Math.sin(n) / 7)],
 ];
 
-function describeEmbeddings({ testStore, expect, ...context }: Context, kind: MemoryKind): void {
+function describeEmbeddings({ testStore }: Context, kind: MemoryKind): void {
   for (const [name, numbers] of awkwardEmbeddings) {
     testStore(`an embedding of ${name} is read back bit for bit`, async (store) => {
       const memories = await kind.begin(store);
       const saved = await memories.save({ embedding: [...numbers] });
       const found = await memories.search([...numbers]);
       const all = [saved, await memories.get(saved.id), ...(await memories.list()), ...found];
-      for (const memory of all) context.expectSame(memory?.embedding, [...numbers]);
-      expect(all.length).toBe(4);
+      for (const memory of all) assertSame(memory?.embedding, [...numbers]);
+      assert.equal(all.length, 4);
     });
   }
 
   testStore("what has no embedding is never found", async (store) => {
     const memories = await kind.begin(store);
     await memories.save({});
-    expect(await memories.search([1, 2], { threshold: -1 })).toEqual([]);
+    assert.deepEqual(await memories.search([1, 2], { threshold: -1 }), []);
     const saved = await memories.save({ embedding: [-1, -2] });
-    context.expectSame(await memories.search([1, 2], { threshold: -1 }), [saved]);
+    assertSame(await memories.search([1, 2], { threshold: -1 }), [saved]);
   });
 
   testStore("in an empty store a search of any dimensions finds nothing", async (store) => {
     const memories = await kind.begin(store);
-    for (const query of [[1], [1, 2, 3], [0, 0]]) expect(await memories.search(query)).toEqual([]);
+    for (const query of [[1], [1, 2, 3], [0, 0]]) assert.deepEqual(await memories.search(query), []);
   });
 
   testStore("what is found is the whole row, as it reads alone", async (store) => {
     const memories = await kind.begin(store);
     const saved = await memories.save({ embedding: [1, 2], workspaceId: "ws" });
     const [found] = await memories.search([2, 4]);
-    context.expectSame(found, saved);
-    context.expectSame(found, await memories.get(saved.id));
+    assertSame(found, saved);
+    assertSame(found, await memories.get(saved.id));
   });
 
   testStore("null options, and null for an option, mean that it was not given", async (store) => {
@@ -87,12 +89,12 @@ function describeEmbeddings({ testStore, expect, ...context }: Context, kind: Me
     await memories.save({ embedding: [-1, 0] });
     const nulls = { sessionId: null, workspaceId: null, threshold: null, topK: null };
     for (const options of [undefined, null, {}, nulls]) {
-      context.expectSame(await callUntyped(store, kind.searchMethod, [[1, 0], options]), [saved]);
+      assertSame(await callUntyped(store, kind.searchMethod, [[1, 0], options]), [saved]);
     }
   });
 }
 
-function describeThreshold({ testStore, expect }: Context, kind: MemoryKind): void {
+function describeThreshold({ testStore }: Context, kind: MemoryKind): void {
   testStore(
     "without a threshold what is at a right angle is found and what is beyond is not",
     async (store) => {
@@ -106,11 +108,14 @@ function describeThreshold({ testStore, expect }: Context, kind: MemoryKind): vo
           [2, 0],
         ]),
       );
-      expect(idsOf(await memories.search([1, 0]))).toEqual([same, near, right].map(String));
-      expect(idsOf(await memories.search([1, 0], { threshold: 0 }))).toEqual([same, near, right].map(String));
+      assert.deepEqual(idsOf(await memories.search([1, 0])), [same, near, right].map(String));
+      assert.deepEqual(
+        idsOf(await memories.search([1, 0], { threshold: 0 })),
+        [same, near, right].map(String),
+      );
       const all = [same, near, right, beyond, opposite].map(String);
-      expect(idsOf(await memories.search([1, 0], { threshold: -1 }))).toEqual(all);
-      expect(idsOf(await memories.search([1, 0], { threshold: -0.5 }))).toEqual(all.slice(0, 4));
+      assert.deepEqual(idsOf(await memories.search([1, 0], { threshold: -1 })), all);
+      assert.deepEqual(idsOf(await memories.search([1, 0], { threshold: -0.5 })), all.slice(0, 4));
     },
   );
 
@@ -127,18 +132,18 @@ function describeThreshold({ testStore, expect }: Context, kind: MemoryKind): vo
       [-0.6, 2],
       [-0.6 + Number.EPSILON / 2, 1],
     ] as const) {
-      expect((await memories.search([1, 0], { threshold })).length).toBe(count);
+      assert.equal((await memories.search([1, 0], { threshold })).length, count);
     }
-    expect((await memories.search([3, 4], { threshold: 1 })).length).toBe(1);
-    expect((await memories.search([3, 4], { threshold: 1 + Number.EPSILON })).length).toBe(0);
+    assert.equal((await memories.search([3, 4], { threshold: 1 })).length, 1);
+    assert.equal((await memories.search([3, 4], { threshold: 1 + Number.EPSILON })).length, 0);
   });
 
   testStore("a threshold that nothing can reach finds nothing, one below all finds all", async (store) => {
     const memories = await kind.begin(store);
     await memories.saveAll([[1], [-1], [0]]);
-    expect((await memories.search([1], { threshold: 1.5 })).length).toBe(0);
-    expect((await memories.search([1], { threshold: 1e308 })).length).toBe(0);
-    expect((await memories.search([1], { threshold: -1e308 })).length).toBe(3);
+    assert.equal((await memories.search([1], { threshold: 1.5 })).length, 0);
+    assert.equal((await memories.search([1], { threshold: 1e308 })).length, 0);
+    assert.equal((await memories.search([1], { threshold: -1e308 })).length, 3);
   });
 }
 
@@ -150,17 +155,17 @@ function fan(steps: number): number[][] {
   });
 }
 
-function describeTopKAndOrder({ testStore, expect, ...context }: Context, kind: MemoryKind): void {
+function describeTopKAndOrder({ testStore }: Context, kind: MemoryKind): void {
   testStore("the best come first, ten of them where topK is not given", async (store) => {
     const memories = await kind.begin(store);
     const saved = await memories.saveAll(fan(12));
-    context.expectSame(await memories.search([1, 0]), saved.slice(0, 10));
+    assertSame(await memories.search([1, 0]), saved.slice(0, 10));
     const worstFirst = saved.toReversed();
-    context.expectSame(await memories.search([0, 5]), worstFirst.slice(0, 10));
-    context.expectSame(await memories.search([1, 0], { topK: 1 }), saved.slice(0, 1));
-    context.expectSame(await memories.search([1, 0], { topK: 11 }), saved.slice(0, 11));
+    assertSame(await memories.search([0, 5]), worstFirst.slice(0, 10));
+    assertSame(await memories.search([1, 0], { topK: 1 }), saved.slice(0, 1));
+    assertSame(await memories.search([1, 0], { topK: 11 }), saved.slice(0, 11));
     const eleven = saved.filter((memory) => (memory.embedding?.[0] ?? 0) >= 0.2);
-    context.expectSame(await memories.search([1, 0], { topK: 1000, threshold: 0.2 }), eleven);
+    assertSame(await memories.search([1, 0], { topK: 1000, threshold: 0.2 }), eleven);
   });
 
   testStore("among equals the newest come first, also where topK cuts through them", async (store) => {
@@ -173,9 +178,9 @@ function describeTopKAndOrder({ testStore, expect, ...context }: Context, kind: 
     ]);
     const best = await memories.save({ embedding: [1, 0] });
     const ranked = [best, ...equals.reverse()];
-    context.expectSame(await memories.search([1, 0]), ranked);
+    assertSame(await memories.search([1, 0]), ranked);
     for (const topK of [1, 2, 3, 4]) {
-      context.expectSame(await memories.search([1, 0], { topK }), ranked.slice(0, topK));
+      assertSame(await memories.search([1, 0], { topK }), ranked.slice(0, topK));
     }
   });
 
@@ -184,27 +189,28 @@ function describeTopKAndOrder({ testStore, expect, ...context }: Context, kind: 
     const steps = [3, -2, 0, 5, -4, 1, 2, -1];
     const saved = await memories.saveAll(steps.map((step) => [0.6 + step * 1e-14, 0.8, 0.1]));
     const { found } = naiveSearch(saved.toReversed(), { embedding: [1, 0.01, 0.02] });
-    expect(found.map((memory) => memory.embedding?.[0])).toEqual(
+    assert.deepEqual(
+      found.map((memory) => memory.embedding?.[0]),
       [...steps].sort((a, b) => b - a).map((step) => 0.6 + step * 1e-14),
     );
-    context.expectSame(await memories.search([1, 0.01, 0.02]), found);
-    context.expectSame(await memories.search([1, 0.01, 0.02], { topK: 3 }), found.slice(0, 3));
+    assertSame(await memories.search([1, 0.01, 0.02]), found);
+    assertSame(await memories.search([1, 0.01, 0.02], { topK: 3 }), found.slice(0, 3));
   });
 
   testStore("topK 0 finds nothing", async (store) => {
     const memories = await kind.begin(store);
     await memories.save({ embedding: [1] });
-    expect(await memories.search([1], { topK: 0 })).toEqual([]);
+    assert.deepEqual(await memories.search([1], { topK: 0 }), []);
   });
 }
 
-function describeDimensions({ testStore, expect, ...context }: Context, kind: MemoryKind): void {
+function describeDimensions({ testStore, assertStoreError }: Context, kind: MemoryKind): void {
   testStore("what has other dimensions is left out while anything comparable is there", async (store) => {
     const memories = await kind.begin(store);
     const [, two] = await memories.saveAll([[1], [1, 0], [1, 0, 0], [1, 0, 0, 0]]);
-    context.expectSame(await memories.search([1, 0]), [two]);
-    expect(await memories.search([1, 0], { threshold: 2 })).toEqual([]);
-    expect(await memories.search([-1, 0])).toEqual([]);
+    assertSame(await memories.search([1, 0]), [two]);
+    assert.deepEqual(await memories.search([1, 0], { threshold: 2 }), []);
+    assert.deepEqual(await memories.search([-1, 0]), []);
   });
 
   testStore("where nothing is comparable the query is refused with both dimensions", async (store) => {
@@ -216,11 +222,11 @@ function describeDimensions({ testStore, expect, ...context }: Context, kind: Me
       [[1, 2, 3, 4], "Vector dimensions must match: 4 vs 3"],
       [[0], "Vector dimensions must match: 1 vs 3"],
     ] as const) {
-      const { retryable } = await context.expectStoreError(memories.search([...query]), {
+      const { retryable } = await assertStoreError(memories.search([...query]), {
         tag: "VectorDimensionError",
         startsWith,
       });
-      expect(retryable).toBe(false);
+      assert.equal(retryable, false);
     }
   });
 
@@ -230,23 +236,23 @@ function describeDimensions({ testStore, expect, ...context }: Context, kind: Me
       [1, 0],
       [1, 2, 3],
     ]);
-    context.expectSame(await memories.search([1, 0]), [two]);
+    assertSame(await memories.search([1, 0]), [two]);
     await memories.delete(two?.id ?? "");
-    await context.expectStoreError(memories.search([1, 0]), { tag: "VectorDimensionError" });
+    await assertStoreError(memories.search([1, 0]), { tag: "VectorDimensionError" });
     const again = await memories.save({ embedding: [0, 1] });
-    context.expectSame(await memories.search([1, 0]), [again]);
+    assertSame(await memories.search([1, 0]), [again]);
     await memories.delete(again.id);
     for (const { id } of await memories.list()) await memories.delete(id);
-    expect(await memories.search([1, 0])).toEqual([]);
+    assert.deepEqual(await memories.search([1, 0]), []);
   });
 
   testStore("what a filter leaves out is neither comparable nor incomparable", async (store) => {
     const memories = await kind.begin(store);
     const two = await memories.save({ embedding: [1, 0], workspaceId: "two" });
     await memories.save({ embedding: [1, 2, 3], workspaceId: "three" });
-    context.expectSame(await memories.search([1, 0], { workspaceId: "two" }), [two]);
-    expect(await memories.search([1, 0], { workspaceId: "none" })).toEqual([]);
-    await context.expectStoreError(memories.search([1, 0], { workspaceId: "three" }), {
+    assertSame(await memories.search([1, 0], { workspaceId: "two" }), [two]);
+    assert.deepEqual(await memories.search([1, 0], { workspaceId: "none" }), []);
+    await assertStoreError(memories.search([1, 0], { workspaceId: "three" }), {
       tag: "VectorDimensionError",
       startsWith: "Vector dimensions must match: 2 vs 3",
     });
@@ -257,15 +263,15 @@ function describeDimensions({ testStore, expect, ...context }: Context, kind: Me
       await (await other.begin(store)).save({ embedding: [1, 2, 3] });
     }
     const memories = await kind.begin(store);
-    expect(await memories.search([1, 2, 3])).toEqual([]);
-    expect(await memories.search([1, 2])).toEqual([]);
+    assert.deepEqual(await memories.search([1, 2, 3]), []);
+    assert.deepEqual(await memories.search([1, 2]), []);
     const saved = await memories.save({ embedding: [1, 2] });
-    context.expectSame(await memories.search([1, 2]), [saved]);
-    await context.expectStoreError(memories.search([1, 2, 3]), { tag: "VectorDimensionError" });
+    assertSame(await memories.search([1, 2]), [saved]);
+    await assertStoreError(memories.search([1, 2, 3]), { tag: "VectorDimensionError" });
   });
 }
 
-function describeZeroVectors({ testStore, expect, ...context }: Context, kind: MemoryKind): void {
+function describeZeroVectors({ testStore }: Context, kind: MemoryKind): void {
   testStore("a zero vector has similarity 0 to everything, stored or asked for", async (store) => {
     const memories = await kind.begin(store);
     const saved = await memories.saveAll([
@@ -279,27 +285,27 @@ function describeZeroVectors({ testStore, expect, ...context }: Context, kind: M
       [0, 0],
       [-0, 0],
     ]) {
-      context.expectSame(await memories.search(zero), newestFirst);
-      expect(await memories.search(zero, { threshold: Number.MIN_VALUE })).toEqual([]);
+      assertSame(await memories.search(zero), newestFirst);
+      assert.deepEqual(await memories.search(zero, { threshold: Number.MIN_VALUE }), []);
     }
     const [one, , , negative] = saved;
-    context.expectSame(
+    assertSame(
       idsOf(await memories.search([1, 0])),
       idsOf([one, negative, saved[1]].flatMap((m) => m ?? [])),
     );
-    context.expectSame(await memories.search([1, 0], { threshold: 1e-300 }), [one]);
+    assertSame(await memories.search([1, 0], { threshold: 1e-300 }), [one]);
   });
 
   testStore("a zero vector is comparable like any other", async (store) => {
     const memories = await kind.begin(store);
     const saved = await memories.save({ embedding: [0, 0] });
     await memories.save({ embedding: [1, 2, 3] });
-    context.expectSame(await memories.search([1, 0]), [saved]);
-    expect(await memories.search([1, 0], { threshold: 0.5 })).toEqual([]);
+    assertSame(await memories.search([1, 0]), [saved]);
+    assert.deepEqual(await memories.search([1, 0], { threshold: 0.5 }), []);
   });
 }
 
-function describeMagnitudes({ testStore, expect }: Context, kind: MemoryKind): void {
+function describeMagnitudes({ testStore }: Context, kind: MemoryKind): void {
   const scales = [Number.MIN_VALUE, 1e-320, 1e-308, 1e-200, 1e-20, 1, 1e20, 1e200, 1e307, 1e308];
 
   testStore("a vector's length does not matter, however large or small", async (store) => {
@@ -309,9 +315,9 @@ function describeMagnitudes({ testStore, expect }: Context, kind: MemoryKind): v
     await memories.saveAll(scales.map((scale) => [-scale, 0, -scale]));
     for (const scale of scales) {
       const found = await memories.search([scale, 0, scale], { threshold: 1 - 1e-9, topK: 100 });
-      expect(idsOf(found).sort()).toEqual(idsOf(along).sort());
+      assert.deepEqual(idsOf(found).sort(), idsOf(along).sort());
       const others = await memories.search([scale, 0, scale], { threshold: -0.5, topK: 100 });
-      expect(others.length).toBe(2 * scales.length);
+      assert.equal(others.length, 2 * scales.length);
     }
   });
 
@@ -326,11 +332,11 @@ function describeMagnitudes({ testStore, expect }: Context, kind: MemoryKind): v
       ]),
     );
     const found = idsOf(await memories.search([1, 0], { threshold: 0.5 }));
-    expect(found.sort()).toEqual([large, small].map(String).sort());
+    assert.deepEqual(found.sort(), [large, small].map(String).sort());
   });
 }
 
-function describeWorkspaces({ testStore, expect, ...context }: Context, kind: MemoryKind): void {
+function describeWorkspaces({ testStore }: Context, kind: MemoryKind): void {
   testStore("the workspace is looked at before anything is scored", async (store) => {
     const memories = await kind.begin(store);
     for (let n = 0; n < 15; n++) {
@@ -339,10 +345,10 @@ function describeWorkspaces({ testStore, expect, ...context }: Context, kind: Me
     }
     const first = await memories.save({ embedding: [1, 3], workspaceId: "ws-1" });
     const second = await memories.save({ embedding: [1, 2], workspaceId: "ws-1" });
-    context.expectSame(await memories.search([1, 0], { workspaceId: "ws-1" }), [second, first]);
-    context.expectSame(await memories.search([1, 0], { workspaceId: "ws-1", topK: 1 }), [second]);
+    assertSame(await memories.search([1, 0], { workspaceId: "ws-1" }), [second, first]);
+    assertSame(await memories.search([1, 0], { workspaceId: "ws-1", topK: 1 }), [second]);
     for (const workspaceId of ["ws", "", "no-such-workspace", "ws-1 "]) {
-      expect(await memories.search([1, 0], { workspaceId })).toEqual([]);
+      assert.deepEqual(await memories.search([1, 0], { workspaceId }), []);
     }
   });
 
@@ -350,18 +356,18 @@ function describeWorkspaces({ testStore, expect, ...context }: Context, kind: Me
     const memories = await kind.begin(store);
     const saved = await memories.save({ embedding: [1], workspaceId: "" });
     await memories.save({ embedding: [1] });
-    context.expectSame(await memories.search([1], { workspaceId: "" }), [saved]);
+    assertSame(await memories.search([1], { workspaceId: "" }), [saved]);
   });
 }
 
-function describeChanges({ testStore, expect, ...context }: Context, kind: MemoryKind): void {
+function describeChanges({ testStore, assertStoreError }: Context, kind: MemoryKind): void {
   testStore("a search sees every save and deletion that was called before it", async (store) => {
     const memories = await kind.begin(store);
     const gone = await memories.save({ embedding: [1, 0] });
     const saving = memories.save({ embedding: [1, 0] });
     const deleting = memories.delete(gone.id);
     const [found, saved] = await Promise.all([memories.search([1, 0]), saving, deleting]);
-    context.expectSame(found, [saved]);
+    assertSame(found, [saved]);
   });
 
   testStore("a search sees a save that was called before it also between other searches", async (store) => {
@@ -376,7 +382,7 @@ function describeChanges({ testStore, expect, ...context }: Context, kind: Memor
     const saved = answers.map(([memory]) => memory.id);
     for (const [index, [, found]] of answers.entries()) {
       const seen = idsOf(found).filter((id) => saved.slice(0, index + 1).includes(id));
-      expect(seen).toEqual(saved.slice(0, index + 1).reverse());
+      assert.deepEqual(seen, saved.slice(0, index + 1).reverse());
     }
   });
 
@@ -386,8 +392,8 @@ function describeChanges({ testStore, expect, ...context }: Context, kind: Memor
     const lost = { ...memories.build({ embedding: [1] }), sessionId: "none", sourceSessionId: "none" };
     const failing = callUntyped(store, kind.saveMethod, [lost]);
     const found = memories.search([1]);
-    await context.expectStoreError(failing, { tag: "SessionNotFoundError" });
-    context.expectSame(await found, [saved]);
+    await assertStoreError(failing, { tag: "SessionNotFoundError" });
+    assertSame(await found, [saved]);
   });
 
   testStore("what is changed in an embedding after the call does not matter", async (store) => {
@@ -401,8 +407,8 @@ function describeChanges({ testStore, expect, ...context }: Context, kind: Memor
     query.fill(-7);
     Object.assign(options, { threshold: 2, topK: 0, workspaceId: "none" });
     const saved = await saving;
-    context.expectSame(saved.embedding, [1, 0]);
-    context.expectSame(await searching, [saved]);
+    assertSame(saved.embedding, [1, 0]);
+    assertSame(await searching, [saved]);
   });
 
   testStore("what is changed in an answer does not change the store", async (store) => {
@@ -412,7 +418,7 @@ function describeChanges({ testStore, expect, ...context }: Context, kind: Memor
     saved.embedding?.fill(-1);
     for (let round = 0; round < 2; round++) {
       const [found] = await memories.search([1, 0]);
-      context.expectSame(found, kept);
+      assertSame(found, kept);
       found?.embedding?.fill(-1);
     }
   });
@@ -427,7 +433,7 @@ function numbersFrom(seed: number): () => number {
   };
 }
 
-function describeManyMemories({ testStore, expect, ...context }: Context, kind: MemoryKind): void {
+function describeManyMemories({ testStore }: Context, kind: MemoryKind): void {
   testStore("among 1500 with 24 dimensions exactly the best are found, in order", async (store) => {
     const memories = await kind.begin(store);
     const next = numbersFrom(7);
@@ -445,7 +451,7 @@ function describeManyMemories({ testStore, expect, ...context }: Context, kind: 
       ]) {
         const expected = idsOf(naiveSearch(filtered, query).found);
         const { embedding, ...options } = query;
-        expect(idsOf(await memories.search(embedding, { workspaceId, ...options }))).toEqual(expected);
+        assert.deepEqual(idsOf(await memories.search(embedding, { workspaceId, ...options })), expected);
       }
     }
   });
@@ -456,18 +462,18 @@ function describeManyMemories({ testStore, expect, ...context }: Context, kind: 
       const memories = await kind.begin(store);
       const saves = Array.from({ length: 700 }, () => memories.save({ embedding: [1, 2] }));
       const ids = idsOf((await Promise.all(saves)).reverse());
-      expect(idsOf(await memories.search([1, 2], { topK: 3 }))).toEqual(ids.slice(0, 3));
+      assert.deepEqual(idsOf(await memories.search([1, 2], { topK: 3 })), ids.slice(0, 3));
       await Promise.all(ids.slice(0, 650).map((id) => memories.delete(id)));
-      expect(idsOf(await memories.search([1, 2], { topK: 3 }))).toEqual(ids.slice(650, 653));
+      assert.deepEqual(idsOf(await memories.search([1, 2], { topK: 3 })), ids.slice(650, 653));
       const added = await memories.save({ embedding: [1, 2] });
       const left = await memories.search([1, 2], { topK: 100 });
-      expect(idsOf(left)).toEqual([added.id, ...ids.slice(650)]);
-      context.expectSame(left[0], added);
+      assert.deepEqual(idsOf(left), [added.id, ...ids.slice(650)]);
+      assertSame(left[0], added);
     },
   );
 }
 
-function describeFiltersOfEntities({ testStore, expect, ...context }: Context): void {
+function describeFiltersOfEntities({ testStore, assertStoreError }: Context): void {
   testStore(
     "a search of entities applies session and workspace together, in every combination",
     async (store) => {
@@ -495,11 +501,11 @@ function describeFiltersOfEntities({ testStore, expect, ...context }: Context): 
             );
             const { found } = naiveSearch(filtered, { embedding: [1, 0], topK });
             const options = { sessionId, workspaceId, topK };
-            context.expectSame(await store.searchEntitiesSemantic([1, 0], options), found);
+            assertSame(await store.searchEntitiesSemantic([1, 0], options), found);
           }
         }
       }
-      expect((await store.searchEntitiesSemantic([1, 0, 0], { topK: 100 })).length).toBe(6);
+      assert.equal((await store.searchEntitiesSemantic([1, 0, 0], { topK: 100 })).length, 6);
     },
   );
 
@@ -509,16 +515,16 @@ function describeFiltersOfEntities({ testStore, expect, ...context }: Context): 
     await store.saveEntity(buildEntity(b.id, { embedding: [1, 0, 0], workspaceId: "ws" }));
     const search = (sessionId: string) =>
       store.searchEntitiesSemantic([1, 0], { sessionId, workspaceId: "ws" });
-    context.expectSame(await search(a.id), [two]);
-    await context.expectStoreError(search(b.id), {
+    assertSame(await search(a.id), [two]);
+    await assertStoreError(search(b.id), {
       tag: "VectorDimensionError",
       startsWith: "Vector dimensions must match: 2 vs 3",
     });
-    expect(await search("no-such-session")).toEqual([]);
+    assert.deepEqual(await search("no-such-session"), []);
   });
 }
 
-function describeUpdatesOfEntities({ testStore, expect, ...context }: Context): void {
+function describeUpdatesOfEntities({ testStore }: Context): void {
   testStore("a search sees every update that was called before it", async (store) => {
     const { id } = await store.createSession("./d");
     const entity = await store.saveEntity(buildEntity(id, { embedding: [1, 0] }));
@@ -530,17 +536,17 @@ function describeUpdatesOfEntities({ testStore, expect, ...context }: Context): 
     ] as const) {
       const updating = callUntyped(store, "updateEntity", [entity.id, updates]);
       const [found, missed] = await Promise.all([find([...here]), find([...elsewhere]), updating]);
-      expect([idsOf(found), idsOf(missed)]).toEqual([[entity.id], []]);
+      assert.deepEqual([idsOf(found), idsOf(missed)], [[entity.id], []]);
     }
     const clearing = callUntyped(store, "updateEntity", [entity.id, { embedding: null }]);
-    expect(await find([1, 0])).toEqual([]);
+    assert.deepEqual(await find([1, 0]), []);
     await clearing;
   });
 
   testStore("an embedding that is set late, changed and set back is found as it is", async (store) => {
     const { id } = await store.createSession("./d");
     const { id: entityId } = await store.saveEntity(buildEntity(id));
-    expect(await store.searchEntitiesSemantic([1, 0])).toEqual([]);
+    assert.deepEqual(await store.searchEntitiesSemantic([1, 0]), []);
     for (const embedding of [
       [1, 0],
       [0, 1],
@@ -550,8 +556,8 @@ function describeUpdatesOfEntities({ testStore, expect, ...context }: Context): 
     ]) {
       await store.updateEntity(entityId, { embedding });
       const [found] = await store.searchEntitiesSemantic(embedding, { threshold: 1 - 1e-9 });
-      context.expectSame(found, await store.getEntity(entityId));
-      context.expectSame(found?.embedding, embedding);
+      assertSame(found, await store.getEntity(entityId));
+      assertSame(found?.embedding, embedding);
     }
   });
 
@@ -565,9 +571,9 @@ function describeUpdatesOfEntities({ testStore, expect, ...context }: Context): 
       ["old", "new"],
     ] as const) {
       await callUntyped(store, "updateEntity", [entityId, { workspaceId }]);
-      expect(await store.searchEntitiesSemantic([1], { workspaceId: before })).toEqual([]);
+      assert.deepEqual(await store.searchEntitiesSemantic([1], { workspaceId: before }), []);
       const options = { sessionId: id, workspaceId: workspaceId ?? undefined };
-      context.expectSame(await store.searchEntitiesSemantic([1], options), [await store.getEntity(entityId)]);
+      assertSame(await store.searchEntitiesSemantic([1], options), [await store.getEntity(entityId)]);
     }
   });
 
@@ -576,7 +582,7 @@ function describeUpdatesOfEntities({ testStore, expect, ...context }: Context): 
     const older = await store.saveEntity(buildEntity(id, { embedding: [1, 0] }));
     const newer = await store.saveEntity(buildEntity(id, { embedding: [1, 0] }));
     await store.updateEntity(older.id, { embedding: [2, 0], workspaceId: "ws", name: "touched" });
-    expect(idsOf(await store.searchEntitiesSemantic([1, 0]))).toEqual([newer.id, older.id]);
+    assert.deepEqual(idsOf(await store.searchEntitiesSemantic([1, 0])), [newer.id, older.id]);
   });
 
   testStore("what is changed in an update after the call does not matter", async (store) => {
@@ -597,11 +603,11 @@ function describeUpdatesOfEntities({ testStore, expect, ...context }: Context): 
     updates.name = "changed";
     const [found] = await store.searchEntitiesSemantic([1, 0]);
     await updating;
-    context.expectSame(found, { ...entity, ...expected, updatedAt: found?.updatedAt });
+    assertSame(found, { ...entity, ...expected, updatedAt: found?.updatedAt });
   });
 }
 
-function describeDeletedSessions({ testStore, ...context }: Context): void {
+function describeDeletedSessions({ testStore }: Context): void {
   testStore(
     "a search sees a deleted session's entities gone and its facts left, not awaited",
     async (store) => {
@@ -614,9 +620,9 @@ function describeDeletedSessions({ testStore, ...context }: Context): void {
       const deleting = Promise.all([store.deleteSession(id), store.deleteSession(facts.sessionId)]);
       const [found, left] = await Promise.all([entities.search([1, 0]), facts.search([1, 0])]);
       await deleting;
-      context.expectSame(found, [kept]);
-      context.expectSame(left, await facts.list());
-      context.expectAbsent(left[0], ["sourceSessionId"]);
+      assertSame(found, [kept]);
+      assertSame(left, await facts.list());
+      assertAbsent(left[0], ["sourceSessionId"]);
     },
   );
 }

@@ -1,8 +1,16 @@
+import assert from "node:assert/strict";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { callUntyped } from "../support/untyped-call.js";
+import {
+  assertAbsent,
+  assertAtLeast,
+  assertGreater,
+  assertSafeInteger,
+  assertSame,
+  assertUuid,
+} from "./assertions.js";
 import type { ConformanceContext } from "./context.js";
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const OPTIONAL = ["title", "workspaceId", "metadata"];
 
 export function describeSessions(context: ConformanceContext): void {
@@ -14,13 +22,13 @@ export function describeSessions(context: ConformanceContext): void {
   });
 }
 
-function describeCreating({ testStore, testStoreWithClock, expect, ...context }: ConformanceContext): void {
+function describeCreating({ testStore, testStoreWithClock }: ConformanceContext): void {
   testStore("a new session has a UUID, its directory and one time for both of its times", async (store) => {
     const session = await store.createSession("./project");
-    expect(UUID.test(session.id)).toBe(true);
-    expect(session.directory).toBe("./project");
-    expect(Number.isSafeInteger(session.createdAt)).toBe(true);
-    expect(session.updatedAt).toBe(session.createdAt);
+    assertUuid(session.id);
+    assert.equal(session.directory, "./project");
+    assertSafeInteger(session.createdAt);
+    assert.equal(session.updatedAt, session.createdAt);
   });
 
   testStore("a session reads back as it was returned when it was created", async (store) => {
@@ -30,16 +38,16 @@ function describeCreating({ testStore, testStoreWithClock, expect, ...context }:
       metadata: { started: new Date(5), tags: new Set(["a"]) },
     };
     const created = await store.createSession("./project", options);
-    context.expectSame(created, { ...created, ...options, directory: "./project" });
-    context.expectSame(await store.getSession(created.id), created);
-    context.expectSame(await store.listSessions(), [created]);
+    assertSame(created, { ...created, ...options, directory: "./project" });
+    assertSame(await store.getSession(created.id), created);
+    assertSame(await store.listSessions(), [created]);
   });
 
   testStore("optional fields that were not given are absent everywhere", async (store) => {
     const created = await store.createSession("./project");
     const [listed] = await store.listSessions();
     for (const session of [created, await store.getSession(created.id), listed]) {
-      context.expectAbsent(session, OPTIONAL);
+      assertAbsent(session, OPTIONAL);
     }
   });
 
@@ -50,54 +58,54 @@ function describeCreating({ testStore, testStoreWithClock, expect, ...context }:
       { title: null, workspaceId: null, metadata: null },
     ]);
     for (const session of [bare, nulls, ...(await store.listSessions())]) {
-      context.expectAbsent(session, OPTIONAL);
+      assertAbsent(session, OPTIONAL);
     }
   });
 
   testStore("empty strings and an empty metadata record are values, not absence", async (store) => {
     const options = { title: "", workspaceId: "", metadata: {} };
     const created = await store.createSession("", options);
-    context.expectSame(created, { ...created, ...options, directory: "" });
-    context.expectSame(await store.getSession(created.id), created);
+    assertSame(created, { ...created, ...options, directory: "" });
+    assertSame(await store.getSession(created.id), created);
   });
 
   testStore("two sessions in one directory are two sessions", async (store) => {
     const [first, second] = [await store.createSession("./same"), await store.createSession("./same")];
-    expect(first.id === second.id).toBe(false);
-    expect((await store.listSessions()).length).toBe(2);
+    assert.notEqual(first.id, second.id);
+    assert.equal((await store.listSessions()).length, 2);
   });
 
   testStore("an unknown session is null", async (store) => {
-    expect(await store.getSession("no-such-session")).toBe(null);
-    expect(await store.getSession("")).toBe(null);
+    assert.equal(await store.getSession("no-such-session"), null);
+    assert.equal(await store.getSession(""), null);
   });
 
   testStoreWithClock("times are whole milliseconds, whatever the clock returns", async (store, clock) => {
     clock.now += 0.75;
     const { id, createdAt } = await store.createSession("./d");
-    expect(createdAt).toBe(Math.floor(clock.now));
-    expect((await store.getSession(id))?.createdAt).toBe(createdAt);
+    assert.equal(createdAt, Math.floor(clock.now));
+    assert.equal((await store.getSession(id))?.createdAt, createdAt);
   });
 
   testStoreWithClock("a session's times are the clock's", async (store, clock) => {
     const session = await store.createSession("./project");
-    expect([session.createdAt, session.updatedAt]).toEqual([clock.now, clock.now]);
+    assert.deepEqual([session.createdAt, session.updatedAt], [clock.now, clock.now]);
   });
 }
 
-function describeListing({ testStore, testStoreWithClock, expect, ...context }: ConformanceContext): void {
+function describeListing({ testStore, testStoreWithClock }: ConformanceContext): void {
   testStore("a fresh store has no sessions", async (store) => {
-    expect(await store.listSessions()).toEqual([]);
-    expect(await store.listSessions("ws")).toEqual([]);
+    assert.deepEqual(await store.listSessions(), []);
+    assert.deepEqual(await store.listSessions("ws"), []);
   });
 
   testStore("the workspace filter lists that workspace's sessions and no others", async (store) => {
     const mine = await store.createSession("./a", { workspaceId: "ws-1" });
     await store.createSession("./b", { workspaceId: "ws-10" });
     await store.createSession("./c");
-    context.expectSame(await store.listSessions("ws-1"), [mine]);
-    expect(await store.listSessions("ws")).toEqual([]);
-    expect((await store.listSessions()).length).toBe(3);
+    assertSame(await store.listSessions("ws-1"), [mine]);
+    assert.deepEqual(await store.listSessions("ws"), []);
+    assert.equal((await store.listSessions()).length, 3);
   });
 
   testStoreWithClock(
@@ -107,7 +115,10 @@ function describeListing({ testStore, testStoreWithClock, expect, ...context }: 
       for (let n = 0; n < 3; n++)
         ids.unshift((await store.createSession(`./${n}`, { workspaceId: "ws" })).id);
       for (const workspace of ["ws", undefined]) {
-        expect((await store.listSessions(workspace)).map(({ id }) => id)).toEqual(ids);
+        assert.deepEqual(
+          (await store.listSessions(workspace)).map(({ id }) => id),
+          ids,
+        );
       }
     },
   );
@@ -115,8 +126,8 @@ function describeListing({ testStore, testStoreWithClock, expect, ...context }: 
   testStore("a null workspace lists all sessions", async (store) => {
     await store.createSession("./a", { workspaceId: "ws-1" });
     await store.createSession("./b");
-    context.expectSame(await callUntyped(store, "listSessions", [null]), await store.listSessions());
-    expect((await store.listSessions()).length).toBe(2);
+    assertSame(await callUntyped(store, "listSessions", [null]), await store.listSessions());
+    assert.equal((await store.listSessions()).length, 2);
   });
 
   testStore("updatedAt never increases along the list", async (store) => {
@@ -125,8 +136,11 @@ function describeListing({ testStore, testStoreWithClock, expect, ...context }: 
     for (const id of [ids[3], ids[0], ids[5]]) await store.updateSession(id ?? "", { title: "touched" });
     for (const list of [await store.listSessions(), await store.listSessions("ws")]) {
       const times = list.map((session) => session.updatedAt);
-      expect(times).toEqual([...times].sort((a, b) => b - a));
-      expect(times.length).toBe(6);
+      assert.deepEqual(
+        times,
+        [...times].sort((a, b) => b - a),
+      );
+      assert.equal(times.length, 6);
     }
   });
 
@@ -144,20 +158,23 @@ function describeListing({ testStore, testStoreWithClock, expect, ...context }: 
       clock.now += 1000;
       await store.addMessage(b, buildMessage(b, { content: "hello" }));
       for (const list of [await store.listSessions(), await store.listSessions("ws")]) {
-        expect(list.map((session) => session.id)).toEqual([b, a, c]);
+        assert.deepEqual(
+          list.map((session) => session.id),
+          [b, a, c],
+        );
       }
     },
   );
 }
 
-function describeUpdating({ testStore, testStoreWithClock, expect, ...context }: ConformanceContext): void {
+function describeUpdating({ testStore, testStoreWithClock, assertStoreError }: ConformanceContext): void {
   testStore("title, workspace, directory and metadata are set where given", async (store) => {
     const session = await store.createSession("./old");
     const updates = { title: "New", workspaceId: "ws", directory: "./new", metadata: { at: new Date(1) } };
     await store.updateSession(session.id, updates);
     const found = await store.getSession(session.id);
-    context.expectSame(found, { ...session, ...updates, updatedAt: found?.updatedAt });
-    expect((await store.listSessions("ws")).length).toBe(1);
+    assertSame(found, { ...session, ...updates, updatedAt: found?.updatedAt });
+    assert.equal((await store.listSessions("ws")).length, 1);
   });
 
   testStore("what is absent or undefined in an update is kept", async (store) => {
@@ -168,7 +185,7 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
       { title: undefined, workspaceId: undefined, directory: undefined, metadata: undefined },
     ]);
     const found = await store.getSession(session.id);
-    context.expectSame(found, { ...session, title: "U", updatedAt: found?.updatedAt });
+    assertSame(found, { ...session, title: "U", updatedAt: found?.updatedAt });
   });
 
   testStore("null in an update clears title, workspace and metadata", async (store) => {
@@ -177,29 +194,29 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
       session.id,
       { title: null, workspaceId: null, metadata: null },
     ]);
-    context.expectAbsent(await store.getSession(session.id), OPTIONAL);
-    expect(await store.listSessions("ws")).toEqual([]);
+    assertAbsent(await store.getSession(session.id), OPTIONAL);
+    assert.deepEqual(await store.listSessions("ws"), []);
   });
 
   testStore("the directory cannot be cleared", async (store) => {
     const session = await store.createSession("./d");
     await callUntyped(store, "updateSession", [session.id, { directory: null }]).catch(() => undefined);
-    expect((await store.getSession(session.id))?.directory).toBe("./d");
+    assert.equal((await store.getSession(session.id))?.directory, "./d");
   });
 
   testStore("metadata is replaced whole, not merged", async (store) => {
     const session = await store.createSession("./d", { metadata: { a: 1, nested: { b: 2 } } });
     await store.updateSession(session.id, { metadata: { nested: { c: 3 } } });
-    context.expectSame((await store.getSession(session.id))?.metadata, { nested: { c: 3 } });
+    assertSame((await store.getSession(session.id))?.metadata, { nested: { c: 3 } });
   });
 
   testStore("id, createdAt and updatedAt in an update are ignored", async (store) => {
     const session = await store.createSession("./d");
     await store.updateSession(session.id, { id: "other", createdAt: 1, updatedAt: 2, title: "T" });
     const found = await store.getSession(session.id);
-    context.expectSame(found, { ...session, title: "T", updatedAt: found?.updatedAt });
-    expect(found?.updatedAt ?? 0).toBeGreaterThanOrEqual(session.updatedAt);
-    expect(await store.getSession("other")).toBe(null);
+    assertSame(found, { ...session, title: "T", updatedAt: found?.updatedAt });
+    assertAtLeast(found?.updatedAt ?? 0, session.updatedAt);
+    assert.equal(await store.getSession("other"), null);
   });
 
   testStore("an update moves updatedAt forward", async (store) => {
@@ -208,7 +225,7 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
     for (const title of ["a", "b", "c"]) {
       await store.updateSession(session.id, { title });
       const after = (await store.getSession(session.id))?.updatedAt ?? 0;
-      expect(after).toBeGreaterThan(before);
+      assertGreater(after, before);
       before = after;
     }
   });
@@ -218,39 +235,39 @@ function describeUpdating({ testStore, testStoreWithClock, expect, ...context }:
     clock.now -= 60_000;
     await store.updateSession(session.id, { title: "later" });
     const updated = (await store.getSession(session.id))?.updatedAt ?? 0;
-    expect(updated).toBeGreaterThan(session.updatedAt);
+    assertGreater(updated, session.updatedAt);
     await store.addMessage(session.id, buildMessage(session.id));
-    expect((await store.getSession(session.id))?.updatedAt ?? 0).toBeGreaterThan(updated);
+    assertGreater((await store.getSession(session.id))?.updatedAt ?? 0, updated);
   });
 
   testStore("an update of one session leaves the others alone", async (store) => {
     const other = await store.createSession("./d", { title: "Other" });
     const session = await store.createSession("./d");
     await store.updateSession(session.id, { title: "Mine", directory: "./e" });
-    context.expectSame(await store.getSession(other.id), other);
+    assertSame(await store.getSession(other.id), other);
   });
 
   testStore("an update of an unknown session is SessionNotFoundError", async (store) => {
-    await context.expectStoreError(store.updateSession("no-such-session", { title: "T" }), {
+    await assertStoreError(store.updateSession("no-such-session", { title: "T" }), {
       tag: "SessionNotFoundError",
       startsWith: "Session not found: no-such-session",
     });
-    expect(await store.listSessions()).toEqual([]);
+    assert.deepEqual(await store.listSessions(), []);
   });
 }
 
-function describeDeleting({ testStore, expect, ...context }: ConformanceContext): void {
+function describeDeleting({ testStore, assertStoreError }: ConformanceContext): void {
   testStore("deleting a session removes its messages and checkpoints with it", async (store) => {
     const { id } = await store.createSession("./d", { workspaceId: "ws" });
     await store.addMessage(id, buildMessage(id, { content: "hello" }));
     const checkpoint = await store.saveCheckpoint(buildCheckpoint(id));
     await store.deleteSession(id);
-    expect(await store.getSession(id)).toBe(null);
-    expect(await store.listSessions()).toEqual([]);
-    expect(await store.listSessions("ws")).toEqual([]);
-    expect(await store.getCheckpoint(checkpoint.id)).toBe(null);
-    expect(await store.getLatestCheckpoint(id)).toBe(null);
-    expect(await store.getLatestCheckpoint(id, "graph")).toBe(null);
+    assert.equal(await store.getSession(id), null);
+    assert.deepEqual(await store.listSessions(), []);
+    assert.deepEqual(await store.listSessions("ws"), []);
+    assert.equal(await store.getCheckpoint(checkpoint.id), null);
+    assert.equal(await store.getLatestCheckpoint(id), null);
+    assert.equal(await store.getLatestCheckpoint(id, "graph"), null);
   });
 
   testStore("a deleted session is unknown to every method that needs one", async (store) => {
@@ -258,12 +275,12 @@ function describeDeleting({ testStore, expect, ...context }: ConformanceContext)
     const checkpoint = await store.saveCheckpoint(buildCheckpoint(id));
     await store.deleteSession(id);
     const expected = { tag: "SessionNotFoundError", startsWith: `Session not found: ${id}` };
-    await context.expectStoreError(store.getMessages(id), expected);
-    await context.expectStoreError(store.listCheckpoints(id), expected);
-    await context.expectStoreError(store.updateSession(id, { title: "T" }), expected);
-    await context.expectStoreError(store.addMessage(id, buildMessage(id)), expected);
-    await context.expectStoreError(store.saveCheckpoint(buildCheckpoint(id, { version: 2 })), expected);
-    await context.expectStoreError(store.fork(checkpoint.id), { tag: "CheckpointNotFoundError" });
+    await assertStoreError(store.getMessages(id), expected);
+    await assertStoreError(store.listCheckpoints(id), expected);
+    await assertStoreError(store.updateSession(id, { title: "T" }), expected);
+    await assertStoreError(store.addMessage(id, buildMessage(id)), expected);
+    await assertStoreError(store.saveCheckpoint(buildCheckpoint(id, { version: 2 })), expected);
+    await assertStoreError(store.fork(checkpoint.id), { tag: "CheckpointNotFoundError" });
   });
 
   testStore("deleting an unknown session, or one twice, is no error", async (store) => {
@@ -272,7 +289,7 @@ function describeDeleting({ testStore, expect, ...context }: ConformanceContext)
     await store.deleteSession("no-such-session");
     await store.deleteSession(id);
     await store.deleteSession(id);
-    context.expectSame(await store.listSessions(), [kept]);
+    assertSame(await store.listSessions(), [kept]);
   });
 
   testStore("deleting one session leaves the others, their messages and checkpoints alone", async (store) => {
@@ -291,6 +308,6 @@ function describeDeleting({ testStore, expect, ...context }: ConformanceContext)
       await store.getMessages(kept.id),
       await store.listCheckpoints(kept.id),
     ];
-    context.expectSame(after, before);
+    assertSame(after, before);
   });
 }

@@ -1,7 +1,10 @@
+import assert from "node:assert/strict";
 import type { CheckpointBackend } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { exoticValues, nest } from "../support/exotic-values.js";
-import { type ConformanceContext, rejectionOf } from "./context.js";
+import { rejectionWith } from "../support/failures.js";
+import { assertSame } from "./assertions.js";
+import type { ConformanceContext } from "./context.js";
 
 /** Every place where a caller's own values are kept: each saves the value and reads it back. */
 const places: readonly {
@@ -21,11 +24,11 @@ export function describeValues(context: ConformanceContext): void {
   });
 }
 
-function describeRoundTrips({ testStore, expect, ...context }: ConformanceContext): void {
+function describeRoundTrips({ testStore }: ConformanceContext): void {
   for (const place of places) {
     for (const { name, make } of exoticValues) {
       testStore(`${name} comes back as it was from ${place.name}`, async (store) => {
-        for (const back of await place.keep(store, make())) context.expectSame(back, make());
+        for (const back of await place.keep(store, make())) assertSame(back, make());
       });
     }
 
@@ -34,7 +37,7 @@ function describeRoundTrips({ testStore, expect, ...context }: ConformanceContex
         store,
         JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}'),
       );
-      expect(Reflect.get({}, "polluted")).toBe(undefined);
+      assert.equal(Reflect.get({}, "polluted"), undefined);
     });
 
     testStore(`a megabyte comes back from ${place.name}`, async (store) => {
@@ -42,8 +45,8 @@ function describeRoundTrips({ testStore, expect, ...context }: ConformanceContex
       for (const back of await place.keep(store, make())) {
         // Compared as texts and bytes: a million entries one by one would take long.
         const [text, bytes]: unknown[] = ["text", "bytes"].map((key) => Reflect.get(Object(back), key));
-        expect(text === make().text).toBe(true);
-        expect(Buffer.isBuffer(bytes) && bytes.equals(make().bytes)).toBe(true);
+        assert.ok(text === make().text, "the text changed");
+        assert.ok(Buffer.isBuffer(bytes) && bytes.equals(make().bytes), "the bytes changed");
       }
     });
   }
@@ -56,12 +59,12 @@ function describeRoundTrips({ testStore, expect, ...context }: ConformanceContex
     ];
     for (const [index, metadata] of makeRecords().entries()) {
       const { id } = await store.createSession("./d", { metadata });
-      context.expectSame((await store.getSession(id))?.metadata, makeRecords()[index]);
+      assertSame((await store.getSession(id))?.metadata, makeRecords()[index]);
       const message = buildMessage(id, { toolCalls: [{ name: "n", toolUseId: "t", input: metadata }] });
       await store.addMessage(id, message);
-      context.expectSame((await store.getMessages(id))[0]?.toolCalls?.[0]?.input, makeRecords()[index]);
+      assertSame((await store.getMessages(id))[0]?.toolCalls?.[0]?.input, makeRecords()[index]);
     }
-    expect(Reflect.get({}, "polluted")).toBe(undefined);
+    assert.equal(Reflect.get({}, "polluted"), undefined);
   });
 
   testStore("nodes may be named __proto__, constructor and prototype", async (store) => {
@@ -69,33 +72,33 @@ function describeRoundTrips({ testStore, expect, ...context }: ConformanceContex
     const text =
       '{"__proto__":{"status":"completed"},"constructor":{"status":"failed"},"__type":{"status":"pending"}}';
     const saved = await store.saveCheckpoint(buildCheckpoint(id, { nodeResults: JSON.parse(text) }));
-    context.expectSame(saved.nodeResults, JSON.parse(text));
-    context.expectSame((await store.getCheckpoint(saved.id))?.nodeResults, JSON.parse(text));
+    assertSame(saved.nodeResults, JSON.parse(text));
+    assertSame((await store.getCheckpoint(saved.id))?.nodeResults, JSON.parse(text));
   });
 }
 
-function describeJsonRules({ testStore, ...context }: ConformanceContext): void {
+function describeJsonRules({ testStore }: ConformanceContext): void {
   for (const place of places) {
     testStore(`functions and symbols in ${place.name} are dropped from objects`, async (store) => {
       const value = { kept: 1, method: () => 1, symbol: Symbol("s"), nothing: undefined };
-      for (const back of await place.keep(store, value)) context.expectSame(back, { kept: 1 });
+      for (const back of await place.keep(store, value)) assertSame(back, { kept: 1 });
     });
 
     testStore(`toJSON is honoured in ${place.name}`, async (store) => {
       const value = { money: { cents: 5, toJSON: () => "0.05" } };
-      for (const back of await place.keep(store, value)) context.expectSame(back, { money: "0.05" });
+      for (const back of await place.keep(store, value)) assertSame(back, { money: "0.05" });
     });
 
     testStore(`one object twice in ${place.name} is no cycle`, async (store) => {
       const shared = { a: [1] };
       for (const back of await place.keep(store, [shared, shared, { shared }])) {
-        context.expectSame(back, [{ a: [1] }, { a: [1] }, { shared: { a: [1] } }]);
+        assertSame(back, [{ a: [1] }, { a: [1] }, { shared: { a: [1] } }]);
       }
     });
   }
 }
 
-function describeRefusals({ testStore, expect, ...context }: ConformanceContext): void {
+function describeRefusals({ testStore, ...context }: ConformanceContext): void {
   const cycles: readonly [string, () => unknown][] = [
     ["object", () => tie((value) => ({ knot: { value } }))],
     ["array", () => tie((value) => ({ knot: [1, [value]] }))],
@@ -105,14 +108,14 @@ function describeRefusals({ testStore, expect, ...context }: ConformanceContext)
   for (const place of places) {
     for (const [kind, make] of cycles) {
       testStore(`a cycle through a ${kind} in ${place.name} is an error with its path`, async (store) => {
-        const error = await rejectionOf(place.keep(store, make()));
-        await expectRefused(context, error, "knot");
+        const error = await rejectionWith(Error, place.keep(store, make()));
+        await assertRefused(context, error, "knot");
       });
     }
 
     testStore(`nesting too deep to walk in ${place.name} is an error with its path`, async (store) => {
-      const error = await rejectionOf(place.keep(store, nest(200_000, 1)));
-      await expectRefused(context, error, "inner");
+      const error = await rejectionWith(Error, place.keep(store, nest(200_000, 1)));
+      await assertRefused(context, error, "inner");
     });
   }
 
@@ -129,9 +132,12 @@ function describeRefusals({ testStore, expect, ...context }: ConformanceContext)
       ),
     ];
     const outcomes = await Promise.allSettled(bad);
-    expect(outcomes.map((outcome) => outcome.status)).toEqual(Array(4).fill("rejected"));
-    context.expectSame(await store.listSessions(), [session]);
-    expect([await store.getMessages(id), await store.listCheckpoints(id)]).toEqual([[], []]);
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.status),
+      Array(4).fill("rejected"),
+    );
+    assertSame(await store.listSessions(), [session]);
+    assert.deepEqual([await store.getMessages(id), await store.listCheckpoints(id)], [[], []]);
     await store.saveCheckpoint(buildCheckpoint(id));
   });
 }
@@ -142,17 +148,20 @@ function tie(make: (self: object) => object): object {
   return Object.assign(self, make(self));
 }
 
-async function expectRefused(
-  context: Pick<ConformanceContext, "expectStoreError">,
+async function assertRefused(
+  context: Pick<ConformanceContext, "assertStoreError">,
   error: Error,
   pathPart: string,
 ): Promise<void> {
-  const refused = await context.expectStoreError(Promise.reject(error), {
+  const refused = await context.assertStoreError(Promise.reject(error), {
     tag: error.name,
     includes: pathPart,
   });
-  if (refused.retryable !== false) throw new Error("A value that cannot be kept is not retryable");
-  if (error.name === "Error" || error instanceof RangeError) throw new Error(`Not told apart: ${error.name}`);
+  assert.equal(refused.retryable, false);
+  assert.ok(
+    error.name !== "Error" && !(error instanceof RangeError),
+    `Not an error of its own: ${error.name}`,
+  );
 }
 
 async function keepInMetadata(store: CheckpointBackend, value: unknown): Promise<unknown[]> {

@@ -1,98 +1,86 @@
 /**
- * Says in one line where two values first differ, or `undefined` if nowhere. Stricter than most runners' deep
- * equality: -0 is not 0, `null` is not `undefined`, a Buffer is not a Uint8Array, Maps and Sets keep their order,
- * errors are compared by all they hold. Two things are the same here: a property that is `undefined` and one that
- * is absent.
+ * The one deep comparison of the tests: whether two values are the same data, and if not, where they first differ.
+ *
+ * `assert.deepStrictEqual` cannot replace it. It ignores the order of Maps and Sets, and a property that is `undefined`
+ * differs there from one that is absent, which the contract of a checkpoint store leaves open. Here -0 is not 0, `null`
+ * is not `undefined`, a Buffer is not a Uint8Array, prototypes must be identical, and errors are compared by all that
+ * they hold. The order of an object's keys does not matter. Limit: neither value may contain itself.
  */
+import { AssertionError } from "node:assert/strict";
+
+/** Throws an AssertionError that names the first place at which the values differ; `name` is what it calls the value. */
+export function assertSame(actual: unknown, expected: unknown, name = "$"): void {
+  const message = difference(actual, expected, name);
+  if (message !== undefined) throw new AssertionError({ message, actual, expected, operator: "assertSame" });
+}
+
+/** One line that says where the values first differ, or `undefined` if nowhere. */
 export function difference(actual: unknown, expected: unknown, path = "$"): string | undefined {
   if (Object.is(actual, expected)) return undefined;
-  if (!isObject(actual) || !isObject(expected)) return unequal(actual, expected, path);
-  if (kindOf(actual) !== kindOf(expected))
-    return `${path}: is a ${kindOf(actual)}, not a ${kindOf(expected)}`;
-  return compareSameKind(actual, expected, path);
+  if (!isObject(actual) || !isObject(expected)) return `${path}: is ${show(actual)}, not ${show(expected)}`;
+  return differenceOfKind(actual, expected, path) ?? differenceOfContents(actual, expected, path);
 }
 
-function compareSameKind(actual: object, expected: object, path: string): string | undefined {
-  if (actual instanceof Date && expected instanceof Date) {
-    return difference(actual.getTime(), expected.getTime(), `${path}.getTime()`);
-  }
-  if (actual instanceof Map && expected instanceof Map) {
-    return compareLists([...actual].flat(1), [...expected].flat(1), `${path}.entries`);
-  }
-  if (actual instanceof Set && expected instanceof Set) {
-    return compareLists([...actual], [...expected], `${path}.values`);
-  }
-  if (actual instanceof RegExp || actual instanceof URL) {
-    return difference(String(actual), String(expected), `${path}.text`);
-  }
+function differenceOfKind(actual: object, expected: object, path: string): string | undefined {
+  if (Object.getPrototypeOf(actual) === Object.getPrototypeOf(expected)) return undefined;
+  const [found, wanted] = [classNameOf(actual), classNameOf(expected)];
+  return `${path}: is a ${found}, not a ${wanted}${found === wanted ? " of the same realm" : ""}`;
+}
+
+function differenceOfContents(actual: object, expected: object, path: string): string | undefined {
   if (isBytes(actual) && isBytes(expected)) {
-    return compareLists([...bytesOf(actual)], [...bytesOf(expected)], `${path}.bytes`);
+    const [found, wanted] = [bytesOf(actual), bytesOf(expected)];
+    return found.equals(wanted) ? undefined : difference([...found], [...wanted], `${path}.bytes`);
   }
-  if (Array.isArray(actual) && Array.isArray(expected)) return compareLists(actual, expected, path);
-  return compareFields(fieldsOf(actual), fieldsOf(expected), path);
-}
-
-function compareLists(
-  actual: readonly unknown[],
-  expected: readonly unknown[],
-  path: string,
-): string | undefined {
-  if (actual.length !== expected.length) return `${path}: has ${actual.length}, not ${expected.length}`;
-  for (let index = 0; index < expected.length; index++) {
-    const found = difference(actual[index], expected[index], `${path}[${index}]`);
-    if (found !== undefined) return found;
+  const [found, wanted] = [contentsOf(actual), contentsOf(expected)];
+  for (const key of new Set([...wanted.keys(), ...found.keys()])) {
+    const first = difference(found.get(key), wanted.get(key), `${path}.${key}`);
+    if (first !== undefined) return first;
   }
   return undefined;
 }
 
-type Fields = ReadonlyMap<string, unknown>;
-
-function compareFields(actual: Fields, expected: Fields, path: string): string | undefined {
-  for (const key of new Set([...expected.keys(), ...actual.keys()])) {
-    const found = difference(actual.get(key), expected.get(key), `${path}.${key}`);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+/** What a value holds apart from its properties, and then its own properties: `__proto__` is a key like any other. */
+function contentsOf(value: object): Map<string, unknown> {
+  return new Map([...innerContentsOf(value), ...Object.entries(value)]);
 }
 
-/** Own properties only, so that a key named `__proto__` is data like any other. */
-function fieldsOf(value: object): Fields {
-  const fields = new Map<string, unknown>(Object.entries(value));
-  if (value instanceof Error) {
-    fields.set("name", value.name);
-    fields.set("message", value.message);
-    fields.set("stack", value.stack);
-    fields.set("cause", value.cause);
-  }
-  return fields;
+function innerContentsOf(value: object): [string, unknown][] {
+  if (Array.isArray(value)) return [["length", value.length]];
+  if (value instanceof Date) return [["getTime()", value.getTime()]];
+  if (value instanceof Map) return [["entries()", [...value].flat(1)]];
+  if (value instanceof Set) return [["values()", [...value]]];
+  if (value instanceof URL) return [["href", value.href]];
+  if (value instanceof RegExp) return pick(value, ["source", "flags", "lastIndex"]);
+  return value instanceof Error ? pick(value, ["name", "message", "stack", "cause", "errors"]) : [];
 }
 
-function kindOf(value: object): string {
-  if (value instanceof Error) return "Error";
+function pick(value: object, keys: readonly string[]): [string, unknown][] {
+  return keys.map((key) => [key, Reflect.get(value, key)]);
+}
+
+function classNameOf(value: object): string {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return "plain object";
-  return isObject(prototype) ? String(prototype.constructor.name) : "object";
+  return isObject(prototype) ? String(prototype.constructor.name) : "object without a prototype";
 }
 
 function isBytes(value: object): value is ArrayBuffer | ArrayBufferView {
   return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 }
 
-function bytesOf(value: ArrayBuffer | ArrayBufferView): Uint8Array {
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+function bytesOf(value: ArrayBuffer | ArrayBufferView): Buffer {
+  return value instanceof ArrayBuffer
+    ? Buffer.from(value)
+    : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function unequal(actual: unknown, expected: unknown, path: string): string {
-  return `${path}: is ${show(actual)}, not ${show(expected)}`;
-}
-
 function show(value: unknown): string {
-  if (isObject(value)) return `a ${kindOf(value)}`;
+  if (isObject(value)) return `a ${classNameOf(value)}`;
   if (Object.is(value, -0)) return "-0";
+  if (typeof value === "bigint") return `${value}n`;
   return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : String(value);
 }

@@ -1,5 +1,6 @@
-/** What came of calls: for tests that look at many at once. */
+/** Outcomes of a store's calls: of many at once, or the store's error of one that must fail. */
 import { CheckpointStoreError } from "@obsku/checkpoint-sqlite";
+import { rejectionWith, thrownAs } from "./failures.js";
 
 /** `ok`, or the name of the error, for each promise in order. */
 export async function outcomesOf(calls: readonly Promise<unknown>[]): Promise<string[]> {
@@ -7,31 +8,14 @@ export async function outcomesOf(calls: readonly Promise<unknown>[]): Promise<st
   return settled.map((result) => (result.status === "fulfilled" ? "ok" : nameOf(result.reason)));
 }
 
-/** The error a call rejects with. */
-export async function rejectionOf(call: Promise<unknown>): Promise<CheckpointStoreError> {
-  const outcome = await call.then(
-    () => "nothing",
-    (error: unknown) => error,
-  );
-  return asStoreError(outcome);
+/** The store's error that the call rejects with. */
+export function rejectionOf(call: Promise<unknown>): Promise<CheckpointStoreError> {
+  return rejectionWith(CheckpointStoreError, call);
 }
 
-/** The error a function throws. */
+/** The store's error that the function throws. */
 export function thrownBy(work: () => unknown): CheckpointStoreError {
-  let thrown: unknown = "nothing";
-  try {
-    work();
-  } catch (error) {
-    thrown = error;
-  }
-  return asStoreError(thrown);
-}
-
-function asStoreError(error: unknown): CheckpointStoreError {
-  if (error instanceof CheckpointStoreError) return error;
-  throw new Error(`Should have failed with an error of the store, not with ${String(error)}`, {
-    cause: error,
-  });
+  return thrownAs(CheckpointStoreError, work);
 }
 
 function nameOf(error: unknown): string {

@@ -23,6 +23,7 @@ import {
   toolResults,
 } from "../../src/validation/schemas.js";
 import { describe as describeValue } from "../../src/values/describe.js";
+import { thrownAs } from "../support/failures.js";
 
 /** In the wire format. */
 function textOf(argument: string, value: unknown, schema: Parameters<typeof structured>[2]): string {
@@ -31,21 +32,8 @@ function textOf(argument: string, value: unknown, schema: Parameters<typeof stru
 
 const LONG = "payload ".repeat(10_000);
 
-function thrownBy(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  throw new Error("nothing was thrown");
-}
-
 function refusalOf(action: () => unknown): InvalidArgumentError {
-  const error = thrownBy(action);
-  if (!(error instanceof InvalidArgumentError)) {
-    throw error;
-  }
-  return error;
+  return thrownAs(InvalidArgumentError, action);
 }
 
 describe("a refusal names the argument, what was given and what is allowed", () => {
@@ -354,7 +342,7 @@ describe("structured values", () => {
   test("a cycle is a SerializationError, not an overflow", () => {
     const metadata: Record<string, unknown> = {};
     metadata.self = metadata;
-    expect(thrownBy(() => textOf("metadata", metadata, record))).toBeInstanceOf(SerializationError);
+    thrownAs(SerializationError, () => textOf("metadata", metadata, record));
   });
 
   test("a getter that throws, met by a check, is an error of this package", () => {
@@ -363,9 +351,7 @@ describe("structured values", () => {
         throw new Error("not now");
       },
     };
-    expect(thrownBy(() => textOf("nodeResults", { a: result }, nodeResults))).toBeInstanceOf(
-      CheckpointStoreError,
-    );
+    thrownAs(CheckpointStoreError, () => textOf("nodeResults", { a: result }, nodeResults));
   });
 });
 

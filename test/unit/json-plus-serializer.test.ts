@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { CheckpointCorruptionError, SerializationError } from "@obsku/checkpoint-sqlite";
 import { encode } from "../../src/json-plus/encode.js";
 import { JsonPlusSerializer } from "../../src/json-plus/json-plus-serializer.js";
-import { deepEqual } from "../support/deep-equal.js";
+import { assertSame } from "../support/difference.js";
+import { thrownAs } from "../support/failures.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 
 const FIXTURES = join(import.meta.dir, "../fixtures");
@@ -17,33 +18,12 @@ function roundTrip(value: unknown): unknown {
   return serializer.deserialize(serializer.serialize(value));
 }
 
-function expectEqual(actual: unknown, expected: unknown): void {
-  expect(deepEqual(actual, expected), `${Bun.inspect(actual)} is not ${Bun.inspect(expected)}`).toBe(true);
-}
-
-function thrownBy(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  throw new Error("nothing was thrown");
-}
-
 function corruptionIn(text: string): CheckpointCorruptionError {
-  const error = thrownBy(() => serializer.deserialize(text));
-  if (!(error instanceof CheckpointCorruptionError)) {
-    throw error;
-  }
-  return error;
+  return thrownAs(CheckpointCorruptionError, () => serializer.deserialize(text));
 }
 
 function refusalOf(value: unknown): SerializationError {
-  const error = thrownBy(() => serializer.serialize(value));
-  if (!(error instanceof SerializationError)) {
-    throw error;
-  }
-  return error;
+  return thrownAs(SerializationError, () => serializer.serialize(value));
 }
 
 /** Own data under any key, `__proto__` too. */
@@ -163,7 +143,7 @@ describe("the wire format", () => {
   });
 
   test.each(wire)("reads %s back equal", (_name, value, text) => {
-    expectEqual(serializer.deserialize(text), value);
+    assertSame(serializer.deserialize(text), value);
   });
 
   test.each(wire)("reads %s back equal inside everything that can hold it", (_name, value) => {
@@ -174,11 +154,11 @@ describe("the wire format", () => {
       new Set([value]),
       { __type: "x", value },
     ];
-    expectEqual(roundTrip(holders), holders);
+    assertSame(roundTrip(holders), holders);
   });
 
   test("reads Map keys that 0.2.3 left as plain JSON", () => {
-    expectEqual(
+    assertSame(
       serializer.deserialize(
         '{"__type":"Map","value":[["1970-01-01T00:00:00.000Z",1],[{"a":1},{"__type":"Set","value":[]}]]}',
       ),
@@ -190,15 +170,15 @@ describe("the wire format", () => {
   });
 
   test("reads tags in whatever order and spelling a writer of JSON puts them", () => {
-    expectEqual(serializer.deserialize('{ "value" : "AQ==" , "__type" : "Buffer" }'), Buffer.from([1]));
-    expectEqual(serializer.deserialize('{"\\u005f\\u005Ftype":"js:bigint","value":"1"}'), 1n);
-    expectEqual(serializer.deserialize('{"__type":"D\\u0061te","value":"1970-01-01"}'), new Date(0));
+    assertSame(serializer.deserialize('{ "value" : "AQ==" , "__type" : "Buffer" }'), Buffer.from([1]));
+    assertSame(serializer.deserialize('{"\\u005f\\u005Ftype":"js:bigint","value":"1"}'), 1n);
+    assertSame(serializer.deserialize('{"__type":"D\\u0061te","value":"1970-01-01"}'), new Date(0));
   });
 
   test.each(["1970-01-01", "1970-01-01T00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T02:00:00.000+02:00"])(
     "reads the ISO 8601 date %s",
     (value) => {
-      expectEqual(serializer.deserialize(JSON.stringify({ __type: "Date", value })), new Date(0));
+      assertSame(serializer.deserialize(JSON.stringify({ __type: "Date", value })), new Date(0));
     },
   );
 });
@@ -273,7 +253,7 @@ describe("what 0.2.3 wrote", () => {
     for (const { id, text } of rows) {
       const row = expected.get(`${table} ${id}`);
       expect(row).toBeDefined();
-      expectEqual(text === null ? undefined : serializer.deserialize(text), row?.[field]);
+      assertSame(text === null ? undefined : serializer.deserialize(text), row?.[field]);
     }
     expect(withText.length).toBeGreaterThan(0);
   });
@@ -296,14 +276,14 @@ describe("tags that are not known", () => {
     "an object tagged %p is read as the plain object it is",
     (tag) => {
       const text = JSON.stringify({ __type: tag, value: { __type: "Set", value: [1] }, more: true });
-      expectEqual(serializer.deserialize(text), { __type: tag, value: new Set([1]), more: true });
+      assertSame(serializer.deserialize(text), { __type: tag, value: new Set([1]), more: true });
     },
   );
 
   test.each(["5", "null", "true", '["Date"]'])(
     "an object whose tag is %s is read as the plain object it is",
     (tag) => {
-      expectEqual(serializer.deserialize(`{"__type":${tag},"value":"x"}`), {
+      assertSame(serializer.deserialize(`{"__type":${tag},"value":"x"}`), {
         __type: JSON.parse(tag),
         value: "x",
       });
@@ -332,7 +312,7 @@ describe("a user's own objects with a __type", () => {
   ];
 
   test.each(lookalikes)("come back as they were: %s", (_case, value) => {
-    expectEqual(roundTrip(value), value);
+    assertSame(roundTrip(value), value);
   });
 
   test.each(lookalikes)("come back as they were from anywhere within a value: %s", (_case, value) => {
@@ -344,28 +324,28 @@ describe("a user's own objects with a __type", () => {
       fields: withStack(Object.assign(new Error("m"), { value })),
       lookalike: { __type: "Date", value },
     };
-    expectEqual(roundTrip(holders), holders);
+    assertSame(roundTrip(holders), holders);
   });
 
   test("come back when they are escaped ten times over", () => {
     const value = nest(10, (inner) => ({ __type: "js:object", value: inner }), { __type: "Date" });
-    expectEqual(roundTrip(value), value);
+    assertSame(roundTrip(value), value);
   });
 
   test("come back from a toJSON that makes one", () => {
-    expectEqual(roundTrip({ toJSON: () => ({ __type: "Date", value: "x" }) }), {
+    assertSame(roundTrip({ toJSON: () => ({ __type: "Date", value: "x" }) }), {
       __type: "Date",
       value: "x",
     });
   });
 
   test("a __type that is a function is dropped like any function", () => {
-    expectEqual(roundTrip({ __type: () => 1, value: 2 }), { value: 2 });
+    assertSame(roundTrip({ __type: () => 1, value: 2 }), { value: 2 });
   });
 
   test("an Error's own __type comes back", () => {
     const error = withStack(Object.assign(new Error("m"), { __type: "Date", value: "x" }));
-    expectEqual(roundTrip(error), error);
+    assertSame(roundTrip(error), error);
   });
 });
 
@@ -402,7 +382,7 @@ describe("one of our tags with a value that we do not write, which 0.2.3 may hav
   for (const [tag, value] of cases) {
     test(`is read as the plain object it is: ${tag} with ${JSON.stringify(value)}`, () => {
       const document = { rows: [{ __type: tag, value, more: true }] };
-      expectEqual(serializer.deserialize(JSON.stringify(document)), document);
+      assertSame(serializer.deserialize(JSON.stringify(document)), document);
     });
   }
 
@@ -410,13 +390,13 @@ describe("one of our tags with a value that we do not write, which 0.2.3 may hav
     "is not taken apart: an Error with %p",
     (part) => {
       const value = { __type: "js:Error", value: { name: "Error", message: "m", ...part } };
-      expectEqual(serializer.deserialize(JSON.stringify(value)), value);
+      assertSame(serializer.deserialize(JSON.stringify(value)), value);
     },
   );
 
   test("has what is within it read as usual", () => {
     const text = '{"__type":"js:bigint","value":{"at":{"__type":"Date","value":"1970-01-01T00:00:00.000Z"}}}';
-    expectEqual(serializer.deserialize(text), { __type: "js:bigint", value: { at: new Date(0) } });
+    assertSame(serializer.deserialize(text), { __type: "js:bigint", value: { at: new Date(0) } });
   });
 });
 
@@ -424,7 +404,7 @@ describe("a text under the tag Date", () => {
   test.each(["Jan 1 2024", "2024", "5", "2024-01-01", "2024-01-01T00:00:00+02:00"])(
     "is any date that the engine reads, as it was for 0.2.3: %s",
     (value) => {
-      expectEqual(serializer.deserialize(JSON.stringify({ __type: "Date", value })), new Date(value));
+      assertSame(serializer.deserialize(JSON.stringify({ __type: "Date", value })), new Date(value));
     },
   );
 });
@@ -655,7 +635,7 @@ describe("as JSON does it", () => {
 
   test.each(plain)("reads %s exactly as JSON.parse", (_name, value) => {
     const text = JSON.stringify(value);
-    expectEqual(serializer.deserialize(text), JSON.parse(text));
+    assertSame(serializer.deserialize(text), JSON.parse(text));
   });
 
   test("an instance of a class becomes a record of its own fields, special ones kept", () => {
@@ -664,21 +644,21 @@ describe("as JSON does it", () => {
       readonly seen = new Set([1]);
       go = () => 1;
     }
-    expectEqual(roundTrip([new Visit()]), [{ at: new Date(0), seen: new Set([1]) }]);
+    assertSame(roundTrip([new Visit()]), [{ at: new Date(0), seen: new Set([1]) }]);
   });
 
   test("a record without a prototype becomes a plain one", () => {
-    expectEqual(roundTrip(Object.assign(Object.create(null), { at: new Date(0) })), { at: new Date(0) });
+    assertSame(roundTrip(Object.assign(Object.create(null), { at: new Date(0) })), { at: new Date(0) });
   });
 
   test("what a toJSON makes is kept with its types", () => {
     const value = { toJSON: () => ({ at: new Date(0), list: [undefined, 1n] }) };
-    expectEqual(roundTrip({ a: value }), { a: { at: new Date(0), list: [undefined, 1n] } });
+    assertSame(roundTrip({ a: value }), { a: { at: new Date(0), list: [undefined, 1n] } });
   });
 
   test("what an array's toJSON makes is kept with its types", () => {
     const value = Object.assign([1], { toJSON: () => new Map([["a", 1]]) });
-    expectEqual(roundTrip([value]), [new Map([["a", 1]])]);
+    assertSame(roundTrip([value]), [new Map([["a", 1]])]);
   });
 
   test("a toJSON of a subclass of Map, Set or Error is honoured", () => {
@@ -697,7 +677,7 @@ describe("as JSON does it", () => {
         return { failed: this.message };
       }
     }
-    expectEqual(roundTrip([new Registry([[1, 2]]), new Tags(["a", "b"]), new Failure("m")]), [
+    assertSame(roundTrip([new Registry([[1, 2]]), new Tags(["a", "b"]), new Failure("m")]), [
       { size: 1 },
       "a,b",
       { failed: "m" },
@@ -706,23 +686,23 @@ describe("as JSON does it", () => {
 
   test("Dates, URLs and Buffers keep their type, although they have a toJSON", () => {
     const value = [new Date(0), new URL("https://example.com/"), Buffer.from("x")];
-    expectEqual(roundTrip(value), value);
+    assertSame(roundTrip(value), value);
   });
 
   test("an object that a toJSON makes is not asked for its own, as in JSON, and keeps its types", () => {
     const made = { at: new Date(0), toJSON: () => "again" };
-    expectEqual(roundTrip({ toJSON: () => made }), { at: new Date(0) });
+    assertSame(roundTrip({ toJSON: () => made }), { at: new Date(0) });
   });
 
   test("boxed numbers and bigints come back as what they hold", () => {
     const value = [Object(Number.NaN), Object(-0), Object(5n), new Map([["a", Object("s")]])];
-    expectEqual(roundTrip(value), [Number.NaN, -0, 5n, new Map([["a", "s"]])]);
+    assertSame(roundTrip(value), [Number.NaN, -0, 5n, new Map([["a", "s"]])]);
   });
 
   test("the bytes of a SharedArrayBuffer come back as an ArrayBuffer", () => {
     const shared = new SharedArrayBuffer(2);
     new Uint8Array(shared).set([1, 2]);
-    expectEqual(roundTrip([shared, new Uint8Array(shared)]), [
+    assertSame(roundTrip([shared, new Uint8Array(shared)]), [
       new Uint8Array([1, 2]).buffer,
       new Uint8Array([1, 2]),
     ]);
@@ -733,7 +713,7 @@ describe("as JSON does it", () => {
     const list = Object.defineProperty(new Uint8Array([1]), Symbol.toStringTag, { value: "Date" });
     const map = Object.defineProperty(new Map([[1, 2]]), Symbol.toStringTag, { value: "Object" });
     const date = Object.assign(new Date(0), { toISOString: () => "never" });
-    expectEqual(roundTrip([bytes, list, map, date]), [
+    assertSame(roundTrip([bytes, list, map, date]), [
       Buffer.from("x"),
       new Uint8Array([1]),
       new Map([[1, 2]]),
@@ -764,7 +744,7 @@ describe("as JSON does it", () => {
   });
 
   test("a Proxy of a record or an array is written as what it shows", () => {
-    expectEqual(roundTrip([new Proxy({ a: new Date(0) }, {}), new Proxy([1n], {})]), [
+    assertSame(roundTrip([new Proxy({ a: new Date(0) }, {}), new Proxy([1n], {})]), [
       { a: new Date(0) },
       [1n],
     ]);
@@ -775,7 +755,7 @@ describe("as JSON does it", () => {
     class MyMap extends Map<unknown, unknown> {}
     class MySet extends Set<unknown> {}
     class MyBytes extends Uint8Array {}
-    expectEqual(roundTrip([new MyDate(0), new MyMap([[1, 2]]), new MySet([1]), new MyBytes([1])]), [
+    assertSame(roundTrip([new MyDate(0), new MyMap([[1, 2]]), new MySet([1]), new MyBytes([1])]), [
       new Date(0),
       new Map([[1, 2]]),
       new Set([1]),
@@ -871,13 +851,13 @@ describe("a value that contains itself", () => {
   test("is not confused with a part that is met twice", () => {
     const part = { at: new Date(0) };
     const shared = [part, { part }, new Map([[part, part]]), [[part]]];
-    expectEqual(roundTrip(shared), shared);
+    assertSame(roundTrip(shared), shared);
   });
 
   test("is not confused with a part that is met again far below", () => {
     const part = [new Date(0)];
     const value = [part, nest(300, (inner) => [inner], part)];
-    expectEqual(roundTrip(value), value);
+    assertSame(roundTrip(value), value);
   });
 });
 
@@ -972,12 +952,12 @@ describe("a value that is large", () => {
     ["an ArrayBuffer", (size: number) => new ArrayBuffer(size)],
   ])("comes back when it is %s of 16 MiB", (_kind, make) => {
     const value = make(16 * 1024 * 1024);
-    expectEqual(roundTrip(value), value);
+    assertSame(roundTrip(value), value);
   });
 
   test("comes back when it is a string of 16 MiB that looks like base64 and holds a tag's name", () => {
     const value = { text: `__type${"A".repeat(16 * 1024 * 1024)}` };
-    expectEqual(roundTrip(value), value);
+    assertSame(roundTrip(value), value);
   });
 });
 
@@ -1035,13 +1015,13 @@ describe("a value that cannot be read", () => {
       }
     })();
     if (!(outcome instanceof SerializationError)) {
-      expectEqual(outcome, [new Uint8Array(0)]);
+      assertSame(outcome, [new Uint8Array(0)]);
     }
   });
 
   test("leaves the serializer as good as new", () => {
     refusalOf([[[{ toJSON: fail }]]]);
-    expectEqual(roundTrip({ at: new Date(0) }), { at: new Date(0) });
+    assertSame(roundTrip({ at: new Date(0) }), { at: new Date(0) });
     corruptionIn('[{"a":{"__type":"Date"}}]');
     expect(corruptionIn('{"__type":"Date"}').reason).toStartWith("$ is tagged Date");
   });
@@ -1076,7 +1056,7 @@ describe("keys that name parts of a prototype", () => {
         ]),
       ];
       for (const value of values) {
-        expectEqual(roundTrip(value), value);
+        assertSame(roundTrip(value), value);
       }
       const back = Object(roundTrip(own(key, content)));
       expect(Object.hasOwn(back, key)).toBe(true);
@@ -1092,7 +1072,7 @@ describe("keys that name parts of a prototype", () => {
         configurable: true,
       });
       const back = Object(roundTrip(error));
-      expectEqual(back, error);
+      assertSame(back, error);
       expect(Object.getPrototypeOf(back)).toBe(Error.prototype);
     });
   }
@@ -1193,13 +1173,13 @@ describe("special values", () => {
   ];
 
   test.each(values)("come back as they were: %s", (_name, make) => {
-    expectEqual(roundTrip(make()), make());
+    assertSame(roundTrip(make()), make());
   });
 
   test.each(values)("are left as they were: %s", (_name, make) => {
     const value = deepFreeze(make());
     const text = serializer.serialize(value);
-    expectEqual(value, make());
+    assertSame(value, make());
     expect(serializer.serialize(value)).toBe(text);
   });
 
@@ -1224,14 +1204,14 @@ describe("special values", () => {
   test("parts that were shared come back equal, each on its own", () => {
     const part = { at: new Date(0) };
     const back = Object(roundTrip([part, part]));
-    expectEqual(back, [part, part]);
+    assertSame(back, [part, part]);
     expect(back[0]).not.toBe(back[1]);
   });
 
   test("a RegExp whose lastIndex JSON cannot say is never written so that it cannot be read", () => {
     for (const lastIndex of [Infinity, Number.NaN]) {
       const regExp = Object.assign(/a/g, { lastIndex });
-      expectEqual(roundTrip(regExp), regExp);
+      assertSame(roundTrip(regExp), regExp);
     }
   });
 
@@ -1245,7 +1225,7 @@ describe("special values", () => {
     const back = Object(roundTrip(value));
     back.plain.list.push("changed");
     back.date.setTime(5);
-    expectEqual(value, make());
+    assertSame(value, make());
   });
 });
 
@@ -1282,7 +1262,7 @@ describe("errors", () => {
 
   test.each(made)("come back with %s", (_what, error) => {
     const value = withStack(error);
-    expectEqual(roundTrip(value), value);
+    assertSame(roundTrip(value), value);
   });
 
   test.each(made)("are written as the same text again after they were read, with %s", (_what, error) => {
@@ -1319,7 +1299,7 @@ describe("errors", () => {
       stack: error.stack,
       limit: 5n,
     });
-    expectEqual(back.cause, new Date(0));
+    assertSame(back.cause, new Date(0));
   });
 
   test("of a subclass of AggregateError keep their errors", () => {

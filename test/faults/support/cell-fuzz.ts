@@ -14,7 +14,6 @@ import {
   VectorDimensionError,
 } from "@obsku/checkpoint-sqlite";
 import { buildFullCheckpoint, buildFullMessage } from "../../support/builders.js";
-import { deepEqual } from "../../support/deep-equal.js";
 import { difference } from "../../support/difference.js";
 import { buildFullEntity, buildFullFact } from "../../support/memory-builders.js";
 import { rowsOf } from "../../support/sql.js";
@@ -183,7 +182,7 @@ export class CellFuzz {
       try {
         const value = serializer.deserialize(text);
         counts.equal += 1;
-        if (!deepEqual(serializer.deserialize(serializer.serialize(value)), value))
+        if (difference(serializer.deserialize(serializer.serialize(value)), value) !== undefined)
           this.#wrong(counts, text, "changed on its way");
       } catch (error) {
         counts.corrupt += 1;
@@ -221,7 +220,10 @@ export class CellFuzz {
         message?.toolCalls?.[0]?.input,
         (await store.getLatestCheckpoint(id))?.nodeResults.n?.output,
       ];
-      if (read.every((one) => deepEqual(one, payload)) && message?.content === (payload.text ?? ""))
+      if (
+        read.every((one) => difference(one, payload) === undefined) &&
+        message?.content === (payload.text ?? "")
+      )
         counts.equal += 1;
       else this.#wrong(counts, Object.keys(payload).join(), "changed on its way");
     }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { deepEqual } from "../support/deep-equal.js";
+import { assertSame, difference } from "../support/difference.js";
 
 const bytes = [1, 2, 3, 4, 5, 6, 7, 8];
 
@@ -7,7 +7,7 @@ function errorWith(fields: object, options?: ErrorOptions): Error {
   return Object.assign(new Error("it broke", options), { stack: "" }, fields);
 }
 
-/** Made anew at every call: the two sides share nothing. */
+/** Built by every call: the two sides share nothing. */
 const samples: readonly [string, () => unknown][] = [
   ["a string", () => "text"],
   ["NaN", () => Number.NaN],
@@ -30,7 +30,7 @@ const samples: readonly [string, () => unknown][] = [
   ["own data named __proto__", () => JSON.parse('{"__proto__":{"a":1}}')],
 ];
 
-/** Each pair differs in one thing that the runners' own equality may overlook. */
+/** Each pair differs in one thing that the equality of test runners may overlook. */
 const pairs: readonly [string, unknown, unknown][] = [
   ["-0 and 0", -0, 0],
   ["-0 and 0 within arrays", [-0], [0]],
@@ -85,38 +85,54 @@ const pairs: readonly [string, unknown, unknown][] = [
   ["an instance of a class and a record", new (class Point {})(), {}],
 ];
 
-describe("deepEqual", () => {
-  test.each(samples)("finds %s equal to the same made anew", (_name, make) => {
-    expect(deepEqual(make(), make())).toBe(true);
-    expect(deepEqual({ in: [make()] }, { in: [make()] })).toBe(true);
+describe("difference", () => {
+  test.each(samples)("is undefined for %s and a second one like it", (_name, make) => {
+    assertSame(make(), make());
+    assertSame({ in: [make()] }, { in: [make()] });
   });
 
   test.each(pairs)("tells %s apart, in either order", (_name, left, right) => {
-    expect(deepEqual(left, right)).toBe(false);
-    expect(deepEqual(right, left)).toBe(false);
-    expect(deepEqual(new Map([[0, left]]), new Map([[0, right]]))).toBe(false);
+    expect(difference(left, right)).toBeString();
+    expect(difference(right, left)).toBeString();
+    expect(difference(new Map([[0, left]]), new Map([[0, right]]))).toBeString();
   });
 
   test("tells each sample apart from every other", () => {
     for (const [name, make] of samples) {
-      for (const [otherName, makeOther] of samples) {
-        expect(deepEqual(make(), makeOther()), `${name}, ${otherName}`).toBe(name === otherName);
-      }
+      const alike = samples.filter(([, makeOther]) => difference(make(), makeOther()) === undefined);
+      expect(alike.map(([other]) => other)).toEqual([name]);
     }
   });
 
-  test("does not care for the order of keys", () => {
-    expect(deepEqual({ a: 1, b: 2 }, { b: 2, a: 1 })).toBe(true);
+  test("ignores the order of keys", () => {
+    assertSame({ a: 1, b: 2 }, { b: 2, a: 1 });
   });
 
-  test("takes an absent property for an undefined one, on either side", () => {
-    expect(deepEqual({ a: 1, b: undefined }, { a: 1 })).toBe(true);
-    expect(deepEqual({ a: 1 }, { a: 1, b: undefined })).toBe(true);
-    expect(deepEqual(errorWith({ code: undefined }), errorWith({}))).toBe(true);
-    expect(deepEqual(new Array(2), [undefined, undefined])).toBe(true);
+  test("treats an absent property as an undefined one, on either side", () => {
+    assertSame({ a: 1, b: undefined }, { a: 1 });
+    assertSame({ a: 1 }, { a: 1, b: undefined });
+    assertSame(errorWith({ code: undefined }), errorWith({}));
+    assertSame(new Array(2), [undefined, undefined]);
   });
 
   test("compares only the part of a buffer that a view shows", () => {
-    expect(deepEqual(new Uint8Array(new Uint8Array(bytes).buffer, 2, 2), new Uint8Array([3, 4]))).toBe(true);
+    assertSame(new Uint8Array(new Uint8Array(bytes).buffer, 2, 2), new Uint8Array([3, 4]));
+  });
+
+  test.each<[string, unknown, unknown]>([
+    ["$.rows.length: is 1, not 2", { rows: [1] }, { rows: [1, 2] }],
+    [
+      "$.rows.1.at.getTime(): is 6, not 5",
+      { rows: [0, { at: new Date(6) }] },
+      { rows: [0, { at: new Date(5) }] },
+    ],
+    ['$.a: is "x", not undefined', { a: "x" }, {}],
+    ["$: is a Buffer, not a Uint8Array", Buffer.from(bytes), new Uint8Array(bytes)],
+    ["$.bytes.1: is 9, not 2", new Uint8Array([1, 9]), new Uint8Array([1, 2])],
+    ["$.entries().0: is 1n, not 1", new Map([[1n, 0]]), new Map([[1, 0]])],
+    ["$: is a Point, not a Point of the same realm", new (class Point {})(), new (class Point {})()],
+  ])("says where: %s", (message, actual, expected) => {
+    expect(difference(actual, expected)).toBe(message);
+    expect(() => assertSame(actual, expected)).toThrow(message);
   });
 });
