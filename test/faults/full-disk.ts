@@ -6,7 +6,7 @@ import { Database } from "bun:sqlite";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { JsonPlusSerializer, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { canRunAsNobody } from "../support/children.js";
+import { asNobody, canRunAsNobody, commandOf, NOBODY } from "../support/children.js";
 import { rowsOf } from "../support/sql.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";
 import type { Report, ReportRow, Scale, Scenario } from "./scenario.js";
@@ -33,8 +33,6 @@ interface Trial {
   readonly cleanUp?: () => void;
 }
 
-const CHILD = join(import.meta.dir, "children", "attempts.ts");
-const NOBODY = 65_534;
 const FILE_NAME = "store.db";
 /** Enough calls for the log to be copied back into the database file while they are made. */
 const MANY = { repeat: "+", calls: 240 };
@@ -282,7 +280,7 @@ async function withChild(
 ): Promise<Trial> {
   const path = join(folder, FILE_NAME);
   const earlier = await prepare(path);
-  const command = wrap(commandOf(path, earlier, count), path);
+  const command = wrap(attemptsOn(path, earlier, count), path);
   const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [output, errors] = await Promise.all([
     new Response(child.stdout).text(),
@@ -324,7 +322,7 @@ async function takeRightsAway(folder: string): Promise<Trial> {
   const path = join(folder, FILE_NAME);
   const earlier = await prepare(path);
   giveToNobody(folder, path);
-  const child = Bun.spawn(asNobody([...commandOf(path, earlier, 8), "wait"]), {
+  const child = Bun.spawn(asNobody([...attemptsOn(path, earlier, 8), "wait"]), {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",
@@ -348,7 +346,7 @@ async function openWithoutRights(folder: string, run: number): Promise<Trial> {
   giveToNobody(folder, path);
   chmodSync(path, run === 1 ? 0o444 : 0o644);
   chmodSync(folder, 0o555);
-  const child = Bun.spawnSync(asNobody(commandOf(path, earlier, 4)), { stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawnSync(asNobody(attemptsOn(path, earlier, 4)), { stdout: "pipe", stderr: "inherit" });
   chmodSync(folder, 0o755);
   chmodSync(path, 0o644);
   return { path, earlier, attempts: parse(child.stdout.toString()) };
@@ -359,8 +357,8 @@ async function prepare(path: string): Promise<Earlier> {
   return await writeEarlier(store);
 }
 
-function commandOf(path: string, earlier: Earlier, count: number): string[] {
-  return [process.execPath, CHILD, path, new JsonPlusSerializer().serialize(earlier), String(count), "6000"];
+function attemptsOn(path: string, earlier: Earlier, count: number): string[] {
+  return commandOf("attempts.ts", [path, new JsonPlusSerializer().serialize(earlier), String(count), "6000"]);
 }
 
 function parse(output: string): Attempt[] {
@@ -379,10 +377,6 @@ function giveToNobody(folder: string, path: string): void {
   chownSync(folder, NOBODY, NOBODY);
   chownSync(path, NOBODY, NOBODY);
   chmodSync(folder, 0o755);
-}
-
-function asNobody(command: readonly string[]): string[] {
-  return ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...command];
 }
 
 function mount(folder: string, options: string): boolean {

@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { canRunAsNobody } from "../support/children.js";
+import { asNobody, canRunAsNobody, commandOf } from "../support/children.js";
 import { runOn } from "../support/sql.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";
 import type { Report, ReportRow, Scenario } from "./scenario.js";
@@ -46,7 +46,6 @@ interface Opening {
   readonly message?: string;
 }
 
-const CHILD = join(import.meta.dir, "..", "support", "open-store-child.ts");
 const LONGEST_OPENING = 10_000;
 const LONGEST_MESSAGE = 2_000;
 /** The short form tries one of so many: each is opened by two processes of its own. */
@@ -321,10 +320,9 @@ async function tryOpening(file: HostileFile, readonly: boolean, violations: stri
   }
 }
 
-function open(path: string, readonly: boolean, asNobody: boolean): Opening {
-  const user = asNobody ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
-  const command = [...user, process.execPath, CHILD, path, JSON.stringify({ readonly, busyTimeout: 500 })];
-  const child = Bun.spawnSync(command, {
+function open(path: string, readonly: boolean, isNobody: boolean): Opening {
+  const command = commandOf("open-store.ts", [path, JSON.stringify({ readonly, busyTimeout: 500 })]);
+  const child = Bun.spawnSync(isNobody ? asNobody(command) : command, {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

@@ -4,12 +4,12 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { commandOf } from "../support/children.js";
 import { linesOf } from "../support/lines.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";
 import type { Report, ReportRow, Scale, Scenario } from "./scenario.js";
 import { type Counts, casesOf } from "./support/cell-fuzz.js";
 
-const CHILD = join(import.meta.dir, "children", "hostile-values.ts");
 /** Milliseconds without a word. */
 const LONGEST_CASE = 5_000;
 const LONGEST_LARGE_CASE = 120_000;
@@ -61,7 +61,7 @@ async function runAll(scale: Scale, folder: string, progress: (doing: string) =>
 }
 
 async function runChild(list: string[], progress: (doing: string) => void): Promise<Run> {
-  const child = Bun.spawn([process.execPath, CHILD, ...list], {
+  const child = Bun.spawn(commandOf("hostile-values.ts", list), {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",

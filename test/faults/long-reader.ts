@@ -15,7 +15,6 @@ const LOG_LIMIT = 16 * MIB;
 /** In one message. */
 const MESSAGE_LENGTH = 256 * 1024;
 const MOST_COMMITS_UNTIL_CUT = 20;
-const CHILD = join(import.meta.dir, "children", "long-reader.ts");
 
 interface Trial {
   readonly withReader: boolean;
@@ -46,7 +45,7 @@ async function tryOnce({ withReader, messages }: Trial, violations: string[]): P
   const before = violations.length;
   try {
     const { session } = await writeEarlier(store);
-    const reader = withReader ? new Child([process.execPath, CHILD, path]) : undefined;
+    const reader = withReader ? Child.start("long-reader.ts", [path]) : undefined;
     await reader?.ready();
     const written = await writeMany(store, session.id, messages);
     const highest = Math.max(...written.sizes);

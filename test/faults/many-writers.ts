@@ -9,7 +9,6 @@ import type { Report, ReportRow, Scale, Scenario } from "./scenario.js";
 import { outcomeOf, writeEarlier } from "./support/attempts.js";
 import { type Delays, EventLoopDelay } from "./support/event-loop-delay.js";
 
-const CHILDREN = join(import.meta.dir, "children");
 /** The least share of what the busiest process wrote that every process must have written. */
 const LEAST_SHARE = 0.1;
 /** Over less time, in milliseconds, one lucky turn weighs too much to speak of starving. */
@@ -94,7 +93,7 @@ async function writeTogether(path: string, processes: number, milliseconds: numb
   await using store = new SqliteCheckpointStore(path);
   const { id } = await store.createSession("./shared");
   const answers = await runTogether(
-    "../faults/children/busy-writer.ts",
+    "busy-writer.ts",
     Array.from({ length: processes }, (_, index) => [path, id, `w${index}`, `${milliseconds}`, `${calls}`]),
   );
   const results = answers as { acknowledged: string[]; delays: Delays }[];
@@ -135,7 +134,7 @@ async function openTogether(path: string, processes: number, times: number): Pro
   for (let time = 0; time < times; time++) {
     const file = `${path}-${time}.db`;
     const answers = await runTogether(
-      "open-store-child.ts",
+      "open-store.ts",
       Array.from({ length: processes }, () => [file, "{}", "write"]),
     );
     const failed = answers.filter((answer) => JSON.stringify(answer).includes("error"));
@@ -167,7 +166,7 @@ async function holdTheLock(path: string, times: number): Promise<Outcome> {
   ];
   let longest = 0;
   for (let time = 0; time < times; time++) {
-    const holder = new Child([process.execPath, join(CHILDREN, "lock-holder.ts"), path]);
+    const holder = Child.start("lock-holder.ts", [path]);
     try {
       await holder.ready();
       const started = performance.now();
@@ -246,7 +245,7 @@ async function runTwoProcesses(path: string, waves: number, conflict: "error" | 
   await using store = new SqliteCheckpointStore(path);
   const { id } = await store.createSession("./shared");
   const argumentList = [path, id, `${waves}`, conflict];
-  const answers = await runTogether("../faults/children/graph-run.ts", [argumentList, argumentList]);
+  const answers = await runTogether("graph-run.ts", [argumentList, argumentList]);
   const results = answers as { saved: number[]; outcome: string }[];
   const outcomes = results.map(({ outcome }) => outcome).toSorted();
   const saved = results.flatMap((result) => result.saved);

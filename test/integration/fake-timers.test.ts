@@ -180,11 +180,7 @@ describe.each(Object.entries(FAKERS))("under %s", (_, faker) => {
 
   test("opening gives up waiting for a lock after busyTimeout", async () => {
     const locked = join(folder.path, "locked.db");
-    const holder = new Child([
-      process.execPath,
-      join(import.meta.dir, "../support/lock-holder-child.ts"),
-      locked,
-    ]);
+    const holder = Child.start("lock-holder.ts", [locked]);
     try {
       await holder.ready();
       expect(thrownBy(() => new SqliteCheckpointStore(locked, { busyTimeout: 20 }))).toBeInstanceOf(

@@ -480,7 +480,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
   test("is told that there is no permission to read the file", async () => {
     await createStoreWithSession(path);
     const before = readFileSync(path);
-    expect(await runAsNobody("open-store-child.ts", [path])).toEqual({
+    expect(await runAsNobody("open-store.ts", [path])).toEqual({
       error: "StoreOpenError",
       message: expect.stringContaining("no permission"),
     });
@@ -491,11 +491,11 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
     copyFileSync(PUBLISHED, path);
     chmodSync(path, 0o644);
     const before = readFileSync(path);
-    expect(await runAsNobody("open-store-child.ts", [path])).toEqual({
+    expect(await runAsNobody("open-store.ts", [path])).toEqual({
       error: "StoreOpenError",
       message: expect.stringContaining("readonly: true"),
     });
-    expect(await runAsNobody("open-store-child.ts", [path, '{"readonly":true}'])).toEqual({ sessions: 5 });
+    expect(await runAsNobody("open-store.ts", [path, '{"readonly":true}'])).toEqual({ sessions: 5 });
     expect(readFileSync(path).equals(before)).toBe(true);
     expect(readdirSync(folder.path)).toEqual(["store.db"]);
   });
@@ -503,7 +503,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
   test("is told of the folder where a file with a write-ahead log is in one that may not be written to", async () => {
     await createStoreWithSession(path);
     chmodSync(path, 0o644);
-    expect(await runAsNobody("open-store-child.ts", [path, '{"readonly":true}'])).toEqual({
+    expect(await runAsNobody("open-store.ts", [path, '{"readonly":true}'])).toEqual({
       error: "StoreOpenError",
       message: expect.stringContaining("folder"),
     });
@@ -513,7 +513,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
     copyFileSync(PUBLISHED, path);
     chmodSync(path, 0o666);
     const before = readFileSync(path);
-    expect(await runAsNobody("open-store-child.ts", [path])).toEqual({
+    expect(await runAsNobody("open-store.ts", [path])).toEqual({
       error: "StoreOpenError",
       message: expect.stringContaining("folder"),
     });
@@ -521,7 +521,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
   });
 
   test("is told that no file can be made", async () => {
-    expect(await runAsNobody("open-store-child.ts", [path])).toEqual({
+    expect(await runAsNobody("open-store.ts", [path])).toEqual({
       error: "StoreOpenError",
       message: expect.stringContaining("cannot be made"),
     });
@@ -533,7 +533,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
     mkdirSync(theirs);
     chmodSync(theirs, 0o777);
     const file = join(theirs, "store.db");
-    expect(await runAsNobody("open-store-child.ts", [file, "{}", "write"])).toEqual({ sessions: 1 });
+    expect(await runAsNobody("open-store.ts", [file, "{}", "write"])).toEqual({ sessions: 1 });
     expect(modeOf(file)).toBe("600");
   });
 });

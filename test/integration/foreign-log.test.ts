@@ -19,6 +19,7 @@ import { SqliteCheckpointStore, StoreOpenError } from "@obsku/checkpoint-sqlite"
 import { refuseForeignLog } from "../../src/database/foreign-log.js";
 import { Wal } from "../faults/crash/wal.js";
 import { buildMessage } from "../support/builders.js";
+import { commandOf } from "../support/children.js";
 import { thrownBy } from "../support/outcomes.js";
 import { rowsOf } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
@@ -271,9 +272,8 @@ function locksOn(file: string): string[] {
 
 /** Leaves a file and its log as a process leaves them that was killed after so many messages. */
 function crashAfter(messages: number, backup?: string): void {
-  const script = join(import.meta.dir, "..", "support", "crashed-writer.ts");
-  const list = [path, String(messages), ...(backup === undefined ? [] : [backup])];
-  const child = Bun.spawnSync([process.execPath, script, ...list], { stderr: "pipe" });
+  const args = [path, String(messages), ...(backup === undefined ? [] : [backup])];
+  const child = Bun.spawnSync(commandOf("crashed-writer.ts", args), { stderr: "pipe" });
   expect({ signal: child.signalCode, errors: child.stderr.toString() }).toEqual({
     signal: "SIGKILL",
     errors: "",

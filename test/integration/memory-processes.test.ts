@@ -459,11 +459,7 @@ describe("a second store in the same process", () => {
 
 describe("two processes", () => {
   test("one writing while the other searches: never a wrong row, and at the end everything is found", async () => {
-    const child = new Child([
-      process.execPath,
-      join(import.meta.dir, "..", "support", "memory-writer-child.ts"),
-      ...[path, sessionId, "60"],
-    ]);
+    const child = Child.start("memory-writer.ts", [path, sessionId, "60"]);
     try {
       await child.ready();
       let isDone = false;

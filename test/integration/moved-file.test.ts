@@ -119,7 +119,7 @@ describe("closing the store", () => {
   test("keeps what another process has committed to the new file meanwhile, in the log that both share by name", async () => {
     await createClosed(other, "./other");
     renameSync(other, path);
-    expect(await runTogether("open-store-child.ts", [[path, "{}", "write"]])).toEqual([{ sessions: 2 }]);
+    expect(await runTogether("open-store.ts", [[path, "{}", "write"]])).toEqual([{ sessions: 2 }]);
     await store.close();
     expect(await directoriesIn(path)).toEqual(["./written-by-a-child", "./other"]);
   });

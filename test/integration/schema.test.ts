@@ -166,7 +166,7 @@ describe("a new file", () => {
 
   test("opened by sixteen processes at once serves them all, and has the schema once", async () => {
     const answers = await runTogether(
-      "open-store-child.ts",
+      "open-store.ts",
       Array.from({ length: 16 }, () => [path, '{"busyTimeout":20000}', "write"]),
     );
     for (const answer of answers) expect(answer).toEqual({ sessions: expect.any(Number) });

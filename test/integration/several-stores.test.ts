@@ -177,7 +177,7 @@ test("four processes writing to one session with many calls in flight: all that 
   const store = new SqliteCheckpointStore(path);
   const { id } = await store.createSession("./shared");
   const answers = await runTogether(
-    "writer-child.ts",
+    "writer.ts",
     names.map((name) => [path, id, name, `${rounds}`, `${calls}`]),
   );
   const messages = answers.flatMap((answer) => listOf(answer, "messages"));

@@ -1,22 +1,31 @@
 /**
- * Child processes that wait for a word before they begin, so that many begin at once. Each runs one of the scripts
- * beside this file, says `ready`, waits until its input ends, and answers with one line of JSON.
+ * Starts the scripts of test/children/ as processes. A `Child` waits before it begins, so that many begin at once: it
+ * says `ready`, waits until its input ends, and answers with one line of JSON.
  */
 import { join } from "node:path";
 import { linesOf } from "./lines.js";
 
 /** An account without rights, as the kernel knows it. */
-const NOBODY = "65534";
+export const NOBODY = 65_534;
 
 export class Child {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #lines: AsyncGenerator<string>;
   readonly #errors: Promise<string>;
 
-  constructor(command: readonly string[]) {
+  private constructor(command: readonly string[]) {
     this.#process = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
     this.#lines = linesOf(this.#process.stdout);
     this.#errors = new Response(this.#process.stderr).text();
+  }
+
+  static start(script: string, args: readonly string[]): Child {
+    return new Child(commandOf(script, args));
+  }
+
+  /** As a user who owns nothing. */
+  static startAsNobody(script: string, args: readonly string[]): Child {
+    return new Child(asNobody(commandOf(script, args)));
   }
 
   /** Resolves when the child has loaded what it needs. */
@@ -34,7 +43,7 @@ export class Child {
     return answer;
   }
 
-  /** Ends the child where it has not ended by itself. */
+  /** Ends the child if it has not ended by itself. */
   async stop(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#process.exited;
@@ -49,7 +58,7 @@ export class Child {
 
 /** Starts one child for each list of arguments, lets all begin at once when all are ready, and returns their answers. */
 export async function runTogether(script: string, argumentLists: readonly string[][]): Promise<unknown[]> {
-  const children = argumentLists.map((list) => new Child(commandOf(script, list)));
+  const children = argumentLists.map((list) => Child.start(script, list));
   try {
     await Promise.all(children.map((child) => child.ready()));
     return await Promise.all(children.map((child) => child.answer()));
@@ -60,7 +69,7 @@ export async function runTogether(script: string, argumentLists: readonly string
 
 /** Runs one child as a user who owns nothing. */
 export async function runAsNobody(script: string, list: readonly string[]): Promise<unknown> {
-  const child = new Child(asNobody(commandOf(script, list)));
+  const child = Child.startAsNobody(script, list);
   try {
     await child.ready();
     return await child.answer();
@@ -80,10 +89,12 @@ export function canRunAsNobody(): boolean {
   return Bun.spawnSync(asNobody(command), { stdout: "ignore", stderr: "ignore" }).success;
 }
 
-function commandOf(script: string, list: readonly string[]): string[] {
-  return [process.execPath, join(import.meta.dir, script), ...list];
+/** The command that runs one of the scripts of test/children/, by its file name. */
+export function commandOf(script: string, args: readonly string[]): string[] {
+  return [process.execPath, join(import.meta.dir, "..", "children", script), ...args];
 }
 
-function asNobody(command: readonly string[]): string[] {
+/** The command, run by a user who owns nothing. */
+export function asNobody(command: readonly string[]): string[] {
   return ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...command];
 }

@@ -1,5 +1,5 @@
 /** Has damaged databases read by a child, because a crash or a hang would take this process along. */
-import { join } from "node:path";
+import { commandOf } from "../../support/children.js";
 import type { Damage } from "./damage.js";
 
 export type DamagedLine = { begun: number } | DamagedOutcome;
@@ -18,8 +18,6 @@ export interface DamagedEnd {
   died: number;
   how: string;
 }
-
-const SCRIPT = join(import.meta.dir, "../children/damaged-reader.ts");
 
 /** Reading one file takes some ten milliseconds. */
 const LONGEST_SILENCE = 20_000;
@@ -46,7 +44,7 @@ class Reader {
   #isSilent = false;
 
   constructor(list: readonly string[]) {
-    this.#process = Bun.spawn([process.execPath, SCRIPT, ...list], {
+    this.#process = Bun.spawn(commandOf("damaged-reader.ts", list), {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",

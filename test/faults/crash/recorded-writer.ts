@@ -1,10 +1,9 @@
 /** Starts a child that says what it writes, and ends it: it is never open in this process what a child writes to. */
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { commandOf } from "../../support/children.js";
 import { History } from "./history.js";
 import type { WriterSettings } from "./writes.js";
-
-const SCRIPT = join(import.meta.dir, "../children/recorded-writer.ts");
 
 export class RecordedWriter {
   readonly #process: Bun.Subprocess<"ignore", number, "pipe">;
@@ -14,7 +13,7 @@ export class RecordedWriter {
   constructor(settings: WriterSettings, under: readonly string[] = []) {
     this.#output = join(dirname(settings.path), "output.jsonl");
     const output = openSync(this.#output, "w");
-    this.#process = Bun.spawn([...under, process.execPath, SCRIPT, JSON.stringify(settings)], {
+    this.#process = Bun.spawn([...under, ...commandOf("recorded-writer.ts", [JSON.stringify(settings)])], {
       stdin: "ignore",
       stdout: output,
       stderr: "pipe",

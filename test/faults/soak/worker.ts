@@ -1,15 +1,13 @@
 /** A second process on the soak's file: started, killed, and what it acknowledged compared with what is there. */
-import { join } from "node:path";
 import {
   type Checkpoint,
   JsonPlusSerializer,
   type Session,
   type StoredMessage,
 } from "@obsku/checkpoint-sqlite";
+import { commandOf } from "../../support/children.js";
 import { type Soak, WORKER_WORKSPACE } from "./context.js";
 import { CALLS_IN_FLIGHT } from "./worker-lines.js";
-
-const SCRIPT = join(import.meta.dir, "..", "children", "soak-worker.ts");
 
 interface Acknowledged {
   readonly sessions: Session[];
@@ -27,7 +25,7 @@ export class Worker {
   readonly #output: Promise<string>;
 
   constructor(path: string) {
-    this.#process = Bun.spawn([process.execPath, SCRIPT, path, WORKER_WORKSPACE], {
+    this.#process = Bun.spawn(commandOf("soak-worker.ts", [path, WORKER_WORKSPACE]), {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",

@@ -4,10 +4,10 @@
  */
 import { readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { CheckpointStoreError, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { DAMAGES, type Damage } from "../crash/damage.js";
-import type { DamagedLine } from "../crash/damaged-files.js";
-import { State } from "../crash/state.js";
-import { Random } from "../support/random.js";
+import { DAMAGES, type Damage } from "../faults/crash/damage.js";
+import type { DamagedLine } from "../faults/crash/damaged-files.js";
+import { State } from "../faults/crash/state.js";
+import { Random } from "../faults/support/random.js";
 
 class Errors {
   readonly typed = new Set<string>();

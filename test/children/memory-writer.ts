@@ -1,10 +1,10 @@
 /**
- * A process that saves, changes and deletes memories while others search: `bun memory-writer-child.ts PATH SESSION
+ * A process that saves, changes and deletes memories while others search: `bun memory-writer.ts PATH SESSION
  * ROUNDS`. It answers with the names of the entities and the contents of the facts that it left there.
  */
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { buildEntity, buildFact } from "./memory-builders.js";
-import { namedVector } from "./named-vector.js";
+import { buildEntity, buildFact } from "../support/memory-builders.js";
+import { namedVector } from "../support/named-vector.js";
 
 const [path = "", sessionId = "", rounds = ""] = process.argv.slice(2);
 

@@ -7,9 +7,9 @@
  */
 import { writeSync } from "node:fs";
 import { type NewEntity, type NewFact, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { killAt } from "../crash/kill-points.js";
-import type { Effect, Line, Write, WriterSettings } from "../crash/writes.js";
-import { Random } from "../support/random.js";
+import { killAt } from "../faults/crash/kill-points.js";
+import type { Effect, Line, Write, WriterSettings } from "../faults/crash/writes.js";
+import { Random } from "../faults/support/random.js";
 
 const MOST_SESSIONS = 9;
 const LARGEST_BATCH = 8;

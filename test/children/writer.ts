@@ -1,9 +1,9 @@
 /**
- * A process that writes to one session of one file, with many calls in flight: `bun writer-child.ts PATH SESSION NAME
+ * A process that writes to one session of one file, with many calls in flight: `bun writer.ts PATH SESSION NAME
  * ROUNDS CALLS`. Every checkpoint asks for version 1 and takes the next that is free. It answers with what was acknowledged.
  */
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { buildCheckpoint, buildMessage } from "./builders.js";
+import { buildCheckpoint, buildMessage } from "../support/builders.js";
 
 const [path = "", sessionId = "", name = "", rounds = "", calls = ""] = process.argv.slice(2);
 

@@ -4,8 +4,8 @@
  */
 import { writeSync } from "node:fs";
 import { JsonPlusSerializer, type Session, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { buildFullCheckpoint, buildFullMessage } from "../../support/builders.js";
-import { CALLS_IN_FLIGHT } from "../soak/worker-lines.js";
+import { CALLS_IN_FLIGHT } from "../faults/soak/worker-lines.js";
+import { buildFullCheckpoint, buildFullMessage } from "../support/builders.js";
 
 const [path = "", workspaceId = ""] = process.argv.slice(2);
 const serializer = new JsonPlusSerializer();

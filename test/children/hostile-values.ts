@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { join } from "node:path";
-import { CellFuzz, casesOf, describeCase } from "../support/cell-fuzz.js";
+import { CellFuzz, casesOf, describeCase } from "../faults/support/cell-fuzz.js";
 
 const [scale = "", folder = "", first = "0"] = process.argv.slice(2);
 const cases = casesOf(scale === "full" ? "full" : "short");

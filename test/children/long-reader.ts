@@ -3,7 +3,7 @@
  * counted at its beginning and at its end.
  */
 import { Database } from "bun:sqlite";
-import { rowsOf } from "../../support/sql.js";
+import { rowsOf } from "../support/sql.js";
 
 const database = new Database(process.argv[2], { readonly: true });
 rowsOf(database, "PRAGMA busy_timeout = 5000");

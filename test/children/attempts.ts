@@ -5,7 +5,7 @@
  */
 import { writeSync } from "node:fs";
 import { CheckpointStoreError, JsonPlusSerializer, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { type Attempt, attempt, type Earlier } from "../support/attempts.js";
+import { type Attempt, attempt, type Earlier } from "../faults/support/attempts.js";
 
 const [path = "", earlierText = "", count = "0", length = "0", waits] = process.argv.slice(2);
 const earlier = new JsonPlusSerializer().deserialize(earlierText) as Earlier;

@@ -3,7 +3,7 @@
  * so many calls in flight. It answers with what was acknowledged, and with how late its event loop was.
  */
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { EventLoopDelay } from "../support/event-loop-delay.js";
+import { EventLoopDelay } from "../faults/support/event-loop-delay.js";
 
 const [path = "", sessionId = "", name = "", milliseconds = "", calls = ""] = process.argv.slice(2);
 const store = new SqliteCheckpointStore(path, { busyTimeout: 30_000 });

@@ -3,8 +3,8 @@
  * SESSION WAVES error|next`. It ends with its first error, and answers with the versions saved and the error's name.
  */
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { buildCheckpoint } from "../../support/builders.js";
-import { outcomeOf } from "../support/attempts.js";
+import { outcomeOf } from "../faults/support/attempts.js";
+import { buildCheckpoint } from "../support/builders.js";
 
 const [path = "", sessionId = "", waves = "", conflict = ""] = process.argv.slice(2);
 const versionConflict = conflict === "next" ? "next" : "error";

@@ -3,8 +3,8 @@
  * After the first half of so many messages it makes a backup there, if one is asked for.
  */
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
-import { buildMessage } from "./builders.js";
-import { runOn } from "./sql.js";
+import { buildMessage } from "../support/builders.js";
+import { runOn } from "../support/sql.js";
 
 const [path = "", count = "", backup] = process.argv.slice(2);
 
