@@ -8,8 +8,9 @@ import { buildCheckpoint, buildMessage, readTexts } from "../support/builders.js
 import { Child } from "../support/children.js";
 import { buildEntity, buildFact } from "../support/memory-builders.js";
 import { outcomesOf, rejectionOf, thrownBy } from "../support/outcomes.js";
+import { SharedFile } from "../support/shared-file.js";
 import { rowsOf } from "../support/sql.js";
-import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+import type { TemporaryFolder } from "../support/temporary-folder.js";
 
 const { setImmediate: realSetImmediate } = globalThis;
 const DAY = 86_400_000;
@@ -45,6 +46,7 @@ const FAKERS: Readonly<Record<string, Faker>> = {
   },
 };
 
+let file: SharedFile;
 let folder: TemporaryFolder;
 let path: string;
 let store: SqliteCheckpointStore;
@@ -52,20 +54,14 @@ let other: Database;
 let id: string;
 
 beforeEach(async () => {
-  folder = await createTemporaryFolder();
-  path = join(folder.path, "store.db");
-  store = new SqliteCheckpointStore(path);
-  id = (await store.createSession("./project")).id;
-  other = new Database(path);
+  file = await SharedFile.create();
+  ({ folder, path, store, other, sessionId: id } = file);
 });
 
 afterEach(async () => {
   for (const faker of Object.values(FAKERS)) faker.uninstall();
   setSystemTime();
-  if (other.inTransaction) rowsOf(other, "ROLLBACK");
-  other.close(true);
-  await store.close();
-  await folder.remove();
+  await file.remove();
 });
 
 describe.each(Object.entries(FAKERS))("under %s", (_, faker) => {

@@ -1,5 +1,5 @@
 /** The memory in a file that others write to as well: 0.2.3, another process, another store, a reader, VACUUM. */
-import { Database, type SQLQueryBindings } from "bun:sqlite";
+import type { Database, SQLQueryBindings } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,37 +16,25 @@ import { buildEntity, buildFact } from "../support/memory-builders.js";
 import { naiveCosine, naiveSearch } from "../support/naive-search.js";
 import { namedVector } from "../support/named-vector.js";
 import { rejectionOf } from "../support/outcomes.js";
+import { SharedFile } from "../support/shared-file.js";
 import { rowsOf } from "../support/sql.js";
-import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+import type { TemporaryFolder } from "../support/temporary-folder.js";
 
 const FIXTURES = join(import.meta.dir, "..", "fixtures");
 
+let file: SharedFile;
 let folder: TemporaryFolder;
 let path: string;
 let store: SqliteCheckpointStore;
-/** The connection of somebody else, who knows nothing of this package. */
 let other: Database;
 let sessionId: string;
 
 beforeEach(async () => {
-  folder = await createTemporaryFolder();
-  path = join(folder.path, "store.db");
-  store = new SqliteCheckpointStore(path);
-  sessionId = (await store.createSession("./d")).id;
-  other = openOther(path);
+  file = await SharedFile.create();
+  ({ folder, path, store, other, sessionId } = file);
 });
 
-afterEach(async () => {
-  other.close(true);
-  await store.close();
-  await folder.remove();
-});
-
-function openOther(file: string): Database {
-  const database = new Database(file, { readwrite: true, strict: true });
-  rowsOf(database, "PRAGMA foreign_keys = ON");
-  return database;
-}
+afterEach(() => file.remove());
 
 function run(sql: string, ...parameters: SQLQueryBindings[]): void {
   rowsOf(other, sql, ...parameters);
@@ -378,11 +366,11 @@ describe("the binary form", () => {
     await store.searchFactsSemantic([1, 0]);
     await store.close();
     expect(missing()).toEqual([]);
-    store = new SqliteCheckpointStore(path);
-    expect(idsOf(await store.searchEntitiesSemantic([1, 0]))).toEqual(["a", "b"]);
+    await using reopened = new SqliteCheckpointStore(path);
+    expect(idsOf(await reopened.searchEntitiesSemantic([1, 0]))).toEqual(["a", "b"]);
     run("UPDATE entities SET embedding = '[9,0]' WHERE id = 'b'");
     expect(missing()).toEqual([{ owner: "entity", id: "b" }]);
-    expect(idsOf(await store.searchEntitiesSemantic([1, 0]))).toEqual(["b", "a"]);
+    expect(idsOf(await reopened.searchEntitiesSemantic([1, 0]))).toEqual(["b", "a"]);
   });
 
   test("follows every row: there is one for each embedding and none besides", async () => {
@@ -417,9 +405,8 @@ describe("the binary form", () => {
     await store.close();
     for (const damaged of [new Uint8Array(0), new Uint8Array(3), "text", null]) {
       run("UPDATE checkpoint_sqlite_vectors SET unit = ?", damaged);
-      store = new SqliteCheckpointStore(path);
-      expect(await store.searchFactsSemantic([1, 0])).toEqual(saved.toReversed());
-      await store.close();
+      await using reopened = new SqliteCheckpointStore(path);
+      expect(await reopened.searchFactsSemantic([1, 0])).toEqual(saved.toReversed());
     }
   });
 });

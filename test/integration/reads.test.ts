@@ -6,8 +6,9 @@ import { SqliteCheckpointStore, StoreBusyError } from "@obsku/checkpoint-sqlite"
 import { buildMessage } from "../support/builders.js";
 import { buildFact } from "../support/memory-builders.js";
 import { outcomesOf, rejectionOf } from "../support/outcomes.js";
+import { SharedFile } from "../support/shared-file.js";
 import { rowsOf } from "../support/sql.js";
-import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+import type { TemporaryFolder } from "../support/temporary-folder.js";
 
 /** More than a second of them: a loop that needs so many lets nothing else run. */
 const FAR_TOO_MANY = 300_000;
@@ -15,26 +16,18 @@ const FAR_TOO_MANY = 300_000;
 /** Some of so many reads that are called at once have to wait for a turn of the event loop. */
 const SOME_WAIT = 2_500;
 
+let file: SharedFile;
 let folder: TemporaryFolder;
-let path: string;
 let store: SqliteCheckpointStore;
 let other: Database;
 let id: string;
 
 beforeEach(async () => {
-  folder = await createTemporaryFolder();
-  path = join(folder.path, "store.db");
-  store = new SqliteCheckpointStore(path);
-  id = (await store.createSession("./project")).id;
-  other = new Database(path);
+  file = await SharedFile.create();
+  ({ folder, store, other, sessionId: id } = file);
 });
 
-afterEach(async () => {
-  if (other.inTransaction) rowsOf(other, "ROLLBACK");
-  other.close(true);
-  await store.close();
-  await folder.remove();
-});
+afterEach(() => file.remove());
 
 describe("a loop that awaits reads", () => {
   test("lets timers fire", async () => {

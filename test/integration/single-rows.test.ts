@@ -1,29 +1,23 @@
 /** Single messages and checkpoints: paging by id, reading around one that does not decode, and deleting it. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { addTexts, buildCheckpoint, buildMessage, readTexts } from "../support/builders.js";
 import { rejectionOf } from "../support/outcomes.js";
+import { SharedFile } from "../support/shared-file.js";
 import { runOn } from "../support/sql.js";
-import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 import { callUntyped } from "../support/untyped-call.js";
 
-let folder: TemporaryFolder;
+let file: SharedFile;
 let path: string;
 let store: SqliteCheckpointStore;
 let sessionId: string;
 
 beforeEach(async () => {
-  folder = await createTemporaryFolder();
-  path = join(folder.path, "store.db");
-  store = new SqliteCheckpointStore(path);
-  sessionId = (await store.createSession("./d")).id;
+  file = await SharedFile.create();
+  ({ path, store, sessionId } = file);
 });
 
-afterEach(async () => {
-  await store.close();
-  await folder.remove();
-});
+afterEach(() => file.remove());
 
 describe("paging by id", () => {
   test("messages that share a millisecond, as in a file from 0.2.3, are all found", async () => {
@@ -175,8 +169,8 @@ describe("deleting a message or a checkpoint", () => {
     const newest = await store.addMessage(sessionId, buildMessage(sessionId));
     await store.deleteMessage(newest.id);
     await store.close();
-    store = new SqliteCheckpointStore(path, { clock: () => 1_000 });
-    const later = await store.addMessage(sessionId, buildMessage(sessionId));
+    await using reopened = new SqliteCheckpointStore(path, { clock: () => 1_000 });
+    const later = await reopened.addMessage(sessionId, buildMessage(sessionId));
     expect(later.createdAt).toBeGreaterThan(checkpoint.createdAt);
     expect(later.id).toBeGreaterThan(newest.id);
   });

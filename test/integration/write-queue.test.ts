@@ -16,9 +16,11 @@ import { buildCheckpoint, buildMessage, readTexts } from "../support/builders.js
 import { countCommits } from "../support/commits.js";
 import { statementOf, watchOpening } from "../support/opened-database.js";
 import { outcomesOf, rejectionOf } from "../support/outcomes.js";
+import { SharedFile } from "../support/shared-file.js";
 import { rowsOf } from "../support/sql.js";
-import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+import type { TemporaryFolder } from "../support/temporary-folder.js";
 
+let file: SharedFile;
 let folder: TemporaryFolder;
 let path: string;
 let store: SqliteCheckpointStore;
@@ -26,19 +28,11 @@ let other: Database;
 let id: string;
 
 beforeEach(async () => {
-  folder = await createTemporaryFolder();
-  path = join(folder.path, "store.db");
-  store = new SqliteCheckpointStore(path);
-  id = (await store.createSession("./project", { title: "untouched" })).id;
-  other = new Database(path);
+  file = await SharedFile.create({ title: "untouched" });
+  ({ folder, path, store, other, sessionId: id } = file);
 });
 
-afterEach(async () => {
-  if (other.inTransaction) rowsOf(other, "ROLLBACK");
-  other.close(true);
-  await store.close();
-  await folder.remove();
-});
+afterEach(() => file.remove());
 
 describe("writes called together", () => {
   test("are one transaction, of whatever kind they are", async () => {
