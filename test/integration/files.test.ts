@@ -25,6 +25,7 @@ import {
 } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { canRunAsNobody, runAsNobody } from "../support/children.js";
+import { assertSame } from "../support/difference.js";
 import { watchOpening } from "../support/opened-database.js";
 import { rejectionOf, thrownBy } from "../support/outcomes.js";
 import { rowsOf, runOn, withDatabase } from "../support/sql.js";
@@ -184,7 +185,7 @@ describe("what cannot be opened is refused with a reason", () => {
     const content = Buffer.from("A letter, not a database. ".repeat(200));
     writeFileSync(path, content);
     expectRefusal(path, /not a SQLite database/);
-    expect(readFileSync(path).equals(content)).toBe(true);
+    assertSame(readFileSync(path), content, "the file");
     expect(readdirSync(folder.path)).toEqual(["store.db"]);
   });
 
@@ -199,7 +200,7 @@ describe("what cannot be opened is refused with a reason", () => {
     const content = readFileSync(PUBLISHED).subarray(0, 6000);
     writeFileSync(path, content);
     expectRefusal(path, /damaged/);
-    expect(readFileSync(path).equals(content)).toBe(true);
+    assertSame(readFileSync(path), content, "the file");
   });
 
   test("a missing file when it must not be made", () => {
@@ -216,7 +217,7 @@ describe("what cannot be opened is refused with a reason", () => {
     runOn(path, "CREATE TABLE host (a TEXT)");
     const before = readFileSync(path);
     expectRefusal(path, /missing sessions/, { readonly: true });
-    expect(readFileSync(path).equals(before)).toBe(true);
+    assertSame(readFileSync(path), before, "the file");
   });
 
   test("a file locked past busyTimeout, as a busy store that may be tried again", async () => {
@@ -413,7 +414,7 @@ describe("a store opened with readonly", () => {
     }
     expect(await store.getSession(id)).toEqual(session ?? null);
     await store.close();
-    expect(readFileSync(path).equals(before)).toBe(true);
+    assertSame(readFileSync(path), before, "the file");
   });
 
   test("keeps a file of 0.2.3 in the folder alone, without a log", async () => {
@@ -484,7 +485,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
       error: "StoreOpenError",
       message: expect.stringContaining("no permission"),
     });
-    expect(readFileSync(path).equals(before)).toBe(true);
+    assertSame(readFileSync(path), before, "the file");
   });
 
   test("is told of readonly where the file may only be read", async () => {
@@ -496,7 +497,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
       message: expect.stringContaining("readonly: true"),
     });
     expect(await runAsNobody("open-store.ts", [path, '{"readonly":true}'])).toEqual({ sessions: 5 });
-    expect(readFileSync(path).equals(before)).toBe(true);
+    assertSame(readFileSync(path), before, "the file");
     expect(readdirSync(folder.path)).toEqual(["store.db"]);
   });
 
@@ -517,7 +518,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
       error: "StoreOpenError",
       message: expect.stringContaining("folder"),
     });
-    expect(readFileSync(path).equals(before)).toBe(true);
+    assertSame(readFileSync(path), before, "the file");
   });
 
   test("is told that no file can be made", async () => {

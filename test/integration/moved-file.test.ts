@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildMessage } from "../support/builders.js";
 import { runTogether } from "../support/children.js";
+import { assertSame } from "../support/difference.js";
 import { outcomesOf, rejectionOf } from "../support/outcomes.js";
 import { rowsOf } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
@@ -97,7 +98,7 @@ describe("closing the store", () => {
     await store.createSession("./before");
     renameSync(other, path);
     await store.close();
-    expect(readFileSync(path).equals(before)).toBe(true);
+    assertSame(readFileSync(path), before, "the file");
     expect(await directoriesIn(path)).toEqual(["./other"]);
   });
 

@@ -7,6 +7,7 @@ import { HostTransactionError, SqliteCheckpointStore, StoreOpenError } from "@ob
 import { buildMessage } from "../support/builders.js";
 import { columnsOf, foreignKeysOf, indexesOf, schemaOf, tablesOf } from "../support/catalogue.js";
 import { runTogether } from "../support/children.js";
+import { assertSame } from "../support/difference.js";
 import { thrownBy } from "../support/outcomes.js";
 import { rowsOf, runOn, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
@@ -185,7 +186,7 @@ describe("a file that has the schema already", () => {
     const before = readFileSync(path);
     const migrations = inspect(migrationsOf);
     await openAndClose();
-    expect(readFileSync(path).equals(before)).toBe(true);
+    assertSame(readFileSync(path), before, "the file");
     expect(inspect(migrationsOf)).toEqual(migrations);
   });
 
@@ -275,7 +276,7 @@ describe("a schema partly in place", () => {
     const error = thrownBy(() => new SqliteCheckpointStore(path));
     expect(error).toBeInstanceOf(StoreOpenError);
     expect(error.message).toContain(path);
-    expect(readFileSync(path).equals(before)).toBe(true);
+    assertSame(readFileSync(path), before, "the file");
     expect(inspect(tablesOf)).not.toContain("checkpoint_sqlite_migrations");
     expect(inspect(tablesOf)).not.toContain("facts");
   });
@@ -287,7 +288,7 @@ describe("a schema partly in place", () => {
     const error = thrownBy(() => new SqliteCheckpointStore(path));
     expect(error).toBeInstanceOf(StoreOpenError);
     expect(error.message).toContain("checkpoints");
-    expect(readFileSync(path).equals(before)).toBe(true);
+    assertSame(readFileSync(path), before, "the file");
   });
 });
 
@@ -467,7 +468,7 @@ function expectRefusal(mode: string): StoreOpenError {
   if (!(error instanceof StoreOpenError)) throw error;
   expect(error.path).toBe(path);
   expect(readdirSync(folder.path)).toEqual(["store.db"]);
-  expect(readFileSync(path).equals(before)).toBe(true);
+  assertSame(readFileSync(path), before, "the file");
   return error;
 }
 

@@ -166,7 +166,7 @@ describe.each(Object.entries(rows))("%s", (className, row) => {
 
   test("keeps the cause where there is one, and has none otherwise", () => {
     const cause = new Error("underneath");
-    expect(Object.hasOwn(row.make(), "cause")).toBe(false);
+    expect(Object.getOwnPropertyNames(row.make())).not.toContain("cause");
     if (row.hasNoCause === undefined) {
       expect(row.make({ cause }).cause).toBe(cause);
     }

@@ -521,7 +521,7 @@ describe("a tag of 0.2.3 with a malformed value", () => {
   test("is the plain object it is if a bigint has more digits than the engine takes", () => {
     const document = { n: { __type: "js:bigint", value: "9".repeat(400_000) } };
     const back = Reflect.get(Object(serializer.deserialize(JSON.stringify(document))), "n");
-    expect(typeof back === "bigint" || Bun.deepEquals(back, document.n)).toBe(true);
+    if (typeof back !== "bigint") assertSame(back, document.n);
   });
 });
 
@@ -1059,7 +1059,7 @@ describe("keys that name parts of a prototype", () => {
         assertSame(roundTrip(value), value);
       }
       const back = Object(roundTrip(own(key, content)));
-      expect(Object.hasOwn(back, key)).toBe(true);
+      expect(Object.keys(back)).toContain(key);
       expect(Object.getPrototypeOf(back)).toBe(Object.prototype);
     });
 
@@ -1317,8 +1317,8 @@ describe("errors", () => {
   });
 
   test("that have no cause come back without one", () => {
-    expect(Object.hasOwn(Object(roundTrip(new Error("m"))), "cause")).toBe(false);
-    expect(Object.hasOwn(Object(roundTrip(new Error("m", { cause: undefined }))), "cause")).toBe(true);
+    expect(Object.getOwnPropertyNames(roundTrip(new Error("m")))).not.toContain("cause");
+    expect(Object.getOwnPropertyNames(roundTrip(new Error("m", { cause: undefined })))).toContain("cause");
   });
 
   test("drop functions among their fields", () => {

@@ -14,7 +14,7 @@ const context = createContext({});
 
 describe("what the other realm makes", () => {
   test("is not of the classes of this one", () => {
-    expect(runInContext("new Map()", context) instanceof Map).toBe(false);
+    expect(runInContext("new Map()", context)).not.toBeInstanceOf(Map);
     for (const value of [new Map(), new Date(0), [], {}, new Uint8Array(1), new TypeError("m")]) {
       const twin = Object(inOtherRealm(value));
       expect([twin instanceof value.constructor, twin.constructor.name]).toEqual([
