@@ -209,7 +209,7 @@ export function describeArguments({ describe, testStore, ...context }: Conforman
       );
     }
 
-    testStore("a bad argument is refused even where the session is unknown", async (store) => {
+    testStore("a bad argument is refused even if the session is unknown", async (store) => {
       const call = callUntyped(store, "addMessage", ["no-such-session", { role: "robot" }]);
       await context.assertStoreError(call, { tag: "InvalidArgumentError", includes: "role" });
     });

@@ -240,7 +240,7 @@ function describeOrder({ testStore, testStoreWithClock }: Context): void {
 }
 
 function describeUpdating({ testStore, testStoreWithClock, assertStoreError }: Context): void {
-  testStore("every field that may change is set where given", async (store) => {
+  testStore("every field that may change is set if given", async (store) => {
     const { id } = await store.createSession("./d");
     const saved = await store.saveEntity(buildFullEntity(id));
     const other = await store.saveEntity(buildFullEntity(id));

@@ -29,7 +29,7 @@ export function describeErrors({ describe, testStore, assertStoreError }: Confor
       assert.equal(codes.size, fail.length + 1);
     });
 
-    testStore("what a retry cannot mend is not retryable", async (store) => {
+    testStore("what a retry cannot fix is not retryable", async (store) => {
       const { id } = await store.createSession("./d");
       const failures = [
         await assertStoreError(store.getMessages("x"), { tag: "SessionNotFoundError" }),

@@ -147,7 +147,7 @@ function describeForkedRows({ testStore, assertStoreError }: ConformanceContext)
     assertSame(await readWhole(store, fork.id), before);
   });
 
-  testStore("a fork goes on with the next version and its own conversation", async (store) => {
+  testStore("a fork continues with the next version and its own conversation", async (store) => {
     const original = await store.createSession("./d");
     await addTexts(store, original, ["one"]);
     const checkpoint = await store.saveCheckpoint(buildCheckpoint(original.id, { version: 4, step: 2 }));

@@ -125,7 +125,7 @@ function describePersistence({ testPersistentStore, assertStoreError }: Conforma
     );
   });
 
-  testPersistentStore("ids, versions and order go on where they stopped", async (subject) => {
+  testPersistentStore("ids, versions and order continue where they stopped", async (subject) => {
     const first = subject.open();
     const session = await first.createSession("./d");
     const [one] = await addTexts(first, session, ["one"]);

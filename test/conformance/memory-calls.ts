@@ -160,7 +160,7 @@ function describeBadArguments({ testStore, assertStoreError }: Context): void {
     });
   }
 
-  testStore("bad input is refused even where the session or entity is unknown", async (store) => {
+  testStore("bad input is refused even if the session or entity is unknown", async (store) => {
     const calls = [
       callUntyped(store, "saveEntity", [buildEntity("none", { embedding: [] })]),
       callUntyped(store, "saveFact", [buildFact({ sourceSessionId: "none", embedding: [] })]),
@@ -264,7 +264,7 @@ function describePersistence({ testPersistentStore }: Context): void {
     assertSame(after, before);
   });
 
-  testPersistentStore("order and ties go on where they stopped", async (subject) => {
+  testPersistentStore("order and ties continue where they stopped", async (subject) => {
     const saved: string[] = [];
     for (let round = 0; round < 3; round++) {
       const store = subject.open();

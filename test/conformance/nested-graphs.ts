@@ -59,7 +59,7 @@ export function describeNestedGraphs({ describe, testStore }: ConformanceContext
       return save("", ["scan", "report"]);
     });
 
-    testLatest("is the newest saved of graphs that run beside each other", async (save) => {
+    testLatest("is the newest saved of graphs that run alongside each other", async (save) => {
       await save("research", ["plan"], ["search"]);
       await save("write", ["outline"]);
       return save("research", ["plan", "search"]);

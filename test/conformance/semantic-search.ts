@@ -156,7 +156,7 @@ function fan(steps: number): number[][] {
 }
 
 function describeTopKAndOrder({ testStore }: Context, kind: MemoryKind): void {
-  testStore("the best come first, ten of them where topK is not given", async (store) => {
+  testStore("the best come first, ten of them if topK is not given", async (store) => {
     const memories = await kind.begin(store);
     const saved = await memories.saveAll(fan(12));
     assertSame(await memories.search([1, 0]), saved.slice(0, 10));
@@ -168,7 +168,7 @@ function describeTopKAndOrder({ testStore }: Context, kind: MemoryKind): void {
     assertSame(await memories.search([1, 0], { topK: 1000, threshold: 0.2 }), eleven);
   });
 
-  testStore("among equals the newest come first, also where topK cuts through them", async (store) => {
+  testStore("among equals the newest come first, also if topK cuts through them", async (store) => {
     const memories = await kind.begin(store);
     const equals = await memories.saveAll([
       [1, 1],
@@ -184,18 +184,21 @@ function describeTopKAndOrder({ testStore }: Context, kind: MemoryKind): void {
     }
   });
 
-  testStore("similarities that differ only in the last bits of a float64 are told apart", async (store) => {
-    const memories = await kind.begin(store);
-    const steps = [3, -2, 0, 5, -4, 1, 2, -1];
-    const saved = await memories.saveAll(steps.map((step) => [0.6 + step * 1e-14, 0.8, 0.1]));
-    const { found } = naiveSearch(saved.toReversed(), { embedding: [1, 0.01, 0.02] });
-    assert.deepEqual(
-      found.map((memory) => memory.embedding?.[0]),
-      [...steps].sort((a, b) => b - a).map((step) => 0.6 + step * 1e-14),
-    );
-    assertSame(await memories.search([1, 0.01, 0.02]), found);
-    assertSame(await memories.search([1, 0.01, 0.02], { topK: 3 }), found.slice(0, 3));
-  });
+  testStore(
+    "similarities that differ only in the last bits of a float64 are distinguished",
+    async (store) => {
+      const memories = await kind.begin(store);
+      const steps = [3, -2, 0, 5, -4, 1, 2, -1];
+      const saved = await memories.saveAll(steps.map((step) => [0.6 + step * 1e-14, 0.8, 0.1]));
+      const { found } = naiveSearch(saved.toReversed(), { embedding: [1, 0.01, 0.02] });
+      assert.deepEqual(
+        found.map((memory) => memory.embedding?.[0]),
+        [...steps].sort((a, b) => b - a).map((step) => 0.6 + step * 1e-14),
+      );
+      assertSame(await memories.search([1, 0.01, 0.02]), found);
+      assertSame(await memories.search([1, 0.01, 0.02], { topK: 3 }), found.slice(0, 3));
+    },
+  );
 
   testStore("topK 0 finds nothing", async (store) => {
     const memories = await kind.begin(store);
@@ -213,7 +216,7 @@ function describeDimensions({ testStore, assertStoreError }: Context, kind: Memo
     assert.deepEqual(await memories.search([-1, 0]), []);
   });
 
-  testStore("where nothing is comparable the query is refused with both dimensions", async (store) => {
+  testStore("if nothing is comparable the query is refused with both dimensions", async (store) => {
     const memories = await kind.begin(store);
     await memories.save({});
     await memories.save({ embedding: [1, 2, 3] });

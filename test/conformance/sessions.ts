@@ -168,7 +168,7 @@ function describeListing({ testStore, testStoreWithClock }: ConformanceContext):
 }
 
 function describeUpdating({ testStore, testStoreWithClock, assertStoreError }: ConformanceContext): void {
-  testStore("title, workspace, directory and metadata are set where given", async (store) => {
+  testStore("title, workspace, directory and metadata are set if given", async (store) => {
     const session = await store.createSession("./old");
     const updates = { title: "New", workspaceId: "ws", directory: "./new", metadata: { at: new Date(1) } };
     await store.updateSession(session.id, updates);

@@ -74,7 +74,7 @@ describe("the demo: resume after a crash", () => {
     expect(ended.exitCode).toBe(0);
   });
 
-  test("prints plain lines where there is no terminal", () => {
+  test("prints plain lines if there is no terminal", () => {
     expect(ended.stdout).not.toContain(ESCAPE);
     expect(ended.stdout).not.toContain("\r");
   });
@@ -112,7 +112,7 @@ describe("the demo: resume after a crash", () => {
     }
   });
 
-  test("kills one process and goes on in another", () => {
+  test("kills one process and resumes in another", () => {
     const processes = [...ended.stdout.matchAll(/─ process (\d+)/g)].map(([, pid]) => pid);
     const killed = /SIGKILL to process (\d+)/.exec(ended.stdout)?.[1];
     expect(processes[0]).toBe(killed);
@@ -257,7 +257,7 @@ describe.skipIf(process.platform === "win32")("the demo in a terminal", () => {
     expect(output).toContain(`${ESCAPE}[2msearch-papers, search-films, search-keepers`);
   });
 
-  test("is plain where NO_COLOR asks for it", async () => {
+  test("is plain if NO_COLOR asks for it", async () => {
     const output = await runInTerminal({ NO_COLOR: "1" });
     expect(output).toContain("killed in the middle of draft 2");
     expect(output).not.toContain(ESCAPE);
@@ -277,7 +277,7 @@ describe("what the demo compares", () => {
     return { ledger, stored: { session, messages: [message], checkpoints: [checkpoint] } };
   }
 
-  test("finds nothing amiss where all is there", async () => {
+  test("finds nothing amiss if all is there", async () => {
     const { ledger, stored } = await savedSession();
     expect(ledger.missingFrom([stored])).toEqual([]);
     expect(ledger.unknownIn([stored])).toEqual([]);

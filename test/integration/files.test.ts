@@ -417,7 +417,7 @@ describe("a store opened with readonly", () => {
     assertSame(readFileSync(path), before, "the file");
   });
 
-  test("keeps a file of 0.2.3 in the folder alone, without a log", async () => {
+  test("keeps a file from 0.2.3 alone in its folder, without a log", async () => {
     copyFileSync(PUBLISHED, path);
     const store = new SqliteCheckpointStore(path, { readonly: true });
     expect(await store.listSessions()).toHaveLength(5);
@@ -478,7 +478,7 @@ const asNobody = describe.skipIf(!canRunAsNobody());
 asNobody("a user without rights (needs root and setpriv; skipped otherwise)", () => {
   beforeEach(() => chmodSync(folder.path, 0o755));
 
-  test("is told that there is no permission to read the file", async () => {
+  test("gets an error that says it may not read the file", async () => {
     await createStoreWithSession(path);
     const before = readFileSync(path);
     expect(await runAsNobody("open-store.ts", [path])).toEqual({
@@ -488,7 +488,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
     assertSame(readFileSync(path), before, "the file");
   });
 
-  test("is told of readonly where the file may only be read", async () => {
+  test("gets an error that suggests readonly if the file may only be read", async () => {
     copyFileSync(PUBLISHED, path);
     chmodSync(path, 0o644);
     const before = readFileSync(path);
@@ -501,7 +501,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
     expect(readdirSync(folder.path)).toEqual(["store.db"]);
   });
 
-  test("is told of the folder where a file with a write-ahead log is in one that may not be written to", async () => {
+  test("gets an error that names the folder if it is not writable and the file has a write-ahead log", async () => {
     await createStoreWithSession(path);
     chmodSync(path, 0o644);
     expect(await runAsNobody("open-store.ts", [path, '{"readonly":true}'])).toEqual({
@@ -510,7 +510,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
     });
   });
 
-  test("is told of the folder where the file may be written to and its folder may not", async () => {
+  test("gets an error that names the folder if the file is writable and its folder is not", async () => {
     copyFileSync(PUBLISHED, path);
     chmodSync(path, 0o666);
     const before = readFileSync(path);
@@ -521,7 +521,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
     assertSame(readFileSync(path), before, "the file");
   });
 
-  test("is told that no file can be made", async () => {
+  test("gets an error that says no file can be created", async () => {
     expect(await runAsNobody("open-store.ts", [path])).toEqual({
       error: "StoreOpenError",
       message: expect.stringContaining("cannot be made"),
@@ -529,7 +529,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
-  test("works where the folder is theirs", async () => {
+  test("works if the folder is theirs", async () => {
     const theirs = join(folder.path, "theirs");
     mkdirSync(theirs);
     chmodSync(theirs, 0o777);

@@ -49,13 +49,13 @@ describe("refused, with nothing changed, is", () => {
     expect(await messagesIn(path)).toBe(100);
   });
 
-  test("the same to be read only", () => {
+  test("the backup opened with readonly", () => {
     crashAfter(20, backup);
     copyFileSync(backup, path);
     expectRefusal(/the log of another database file/, { readonly: true });
   });
 
-  test("the same through a symbolic link, beside whose target the log lies", () => {
+  test("the backup through a symbolic link, whose target has the log next to it", () => {
     crashAfter(20, backup);
     copyFileSync(backup, path);
     mkdirSync(join(folder.path, "links"));
@@ -118,7 +118,7 @@ describe("refused, with nothing changed, is", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("a file that was emptied beside its log", () => {
+  test("a file that was emptied, next to its log", () => {
     crashAfter(5);
     truncateSync(path);
     expectRefusal(/no longer there/);
@@ -175,7 +175,7 @@ describe("never refused is", () => {
     ],
     ["after a table was made in the log", "PRAGMA journal_mode = WAL; CREATE TABLE host (a)", 5],
     ["after it was rewritten in the log", "PRAGMA journal_mode = WAL; VACUUM", 5],
-  ])("a file of 0.2.3 whose process was killed %s", async (_, sql, sessions) => {
+  ])("a file from 0.2.3 whose process was killed %s", async (_, sql, sessions) => {
     copyFileSync(PUBLISHED, path);
     const script = `
       const { Database } = require("bun:sqlite");
@@ -203,7 +203,7 @@ describe("never refused is", () => {
     await new SqliteCheckpointStore(path).close();
   });
 
-  test("a restored backup, where nothing of the log would be replayed because its first transaction is damaged", async () => {
+  test("a restored backup, if nothing of the log would be replayed because its first transaction is damaged", async () => {
     crashAfter(20, backup);
     copyFileSync(backup, path);
     const damaged = readFileSync(log);
@@ -212,7 +212,7 @@ describe("never refused is", () => {
     expect(await messagesIn(path)).toBe(10);
   });
 
-  test("a file that another process writes to, while its log is copied back and begun again", async () => {
+  test("a file that another process writes to, during WAL checkpoints that restart its log", async () => {
     const host = new Database(path);
     for (const pragma of [
       "journal_mode = WAL",
@@ -240,7 +240,7 @@ describe("never refused is", () => {
     host.close(true);
   });
 
-  test("a file beside a log that was never one", async () => {
+  test("a file next to a log that never was one", async () => {
     await new SqliteCheckpointStore(path).close();
     for (const content of ["", "x", "x".repeat(32), "x".repeat(9_000)]) {
       writeFileSync(log, content);

@@ -71,7 +71,7 @@ describe("the host's settings", () => {
     expect(settingsOf(host)).toEqual(before);
   });
 
-  test("are refused where foreign keys are off, because rows of deleted sessions would stay", () => {
+  test("are refused if foreign keys are off, because rows of deleted sessions would stay", () => {
     host.run("PRAGMA foreign_keys = OFF");
     const error = thrownBy(() => new SqliteCheckpointStore(host));
     expect(error).toBeInstanceOf(StoreOpenError);
@@ -195,13 +195,13 @@ describe("close", () => {
     await second.close();
   });
 
-  test("leaves no statement behind where the store was refused", () => {
+  test("leaves no statement behind if the store was refused", () => {
     host.run("CREATE TABLE sessions (other TEXT)");
     expect(thrownBy(() => new SqliteCheckpointStore(host))).toBeInstanceOf(StoreOpenError);
     expect(() => host.close(true)).not.toThrow();
   });
 
-  test("works, every call settles and what is acknowledged is there, where the host closed its database first", async () => {
+  test("works, every call settles and what is acknowledged is there, if the host closed its database first", async () => {
     const store = new SqliteCheckpointStore(host);
     const { id } = await store.createSession("./abandoned");
     host.close();
@@ -284,7 +284,7 @@ describe("while the host holds a transaction open", () => {
     await store.close();
   });
 
-  test("the store can be closed, and the host goes on", async () => {
+  test("the store can be closed, and the host keeps working", async () => {
     const store = new SqliteCheckpointStore(host);
     host.run("BEGIN");
     const refused = rejectionOf(store.createSession("./refused"));
@@ -342,7 +342,7 @@ test("a database that the host opened for reading is read, and refuses writes", 
   await store.close();
 });
 
-describe("a file of 0.2.3", () => {
+describe("a file from 0.2.3", () => {
   beforeEach(() => {
     host.close(true);
     copyFileSync(join(import.meta.dir, "..", "fixtures", "published-0.2.3.db"), path);
@@ -374,7 +374,7 @@ test("with readonly, a store on a database that could be written to rejects writ
   await writing.close();
 });
 
-test("a session is not deleted where the host has switched foreign keys off since, because its rows would stay", async () => {
+test("a session is not deleted if the host has switched foreign keys off since, because its rows would stay", async () => {
   const store = new SqliteCheckpointStore(host);
   const { id } = await store.createSession("./kept");
   await store.addMessage(id, buildMessage(id));
@@ -552,7 +552,7 @@ describe("another database that the host has attached", () => {
     await store.close();
   });
 
-  test("changes nothing where the store's own file is locked", async () => {
+  test("changes nothing if the store's own file is locked", async () => {
     const store = new SqliteCheckpointStore(host, { busyTimeout: 0 });
     const other = new Database(path);
     rowsOf(other, "BEGIN IMMEDIATE");

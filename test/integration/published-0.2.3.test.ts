@@ -171,244 +171,247 @@ describe("a file that 0.2.3 wrote", () => {
   }
 });
 
-describe.each(["open", "closed"])("in a file of ours, while the store is %s, a reader of 0.2.3", (state) => {
-  beforeEach(() => {
-    store = new SqliteCheckpointStore(path);
-  });
-
-  test("finds sessions, in the order it asks for", async () => {
-    const metadata = { at: new Date(0), tags: new Set(["a"]), plain: [1, "two", null] };
-    const older = await store.createSession("./older", { title: "Older", workspaceId: "w", metadata });
-    const newer = await store.createSession("./newer");
-    await store.updateSession(newer.id, { title: "Newer" });
-    await whileStoreIs(state);
-    const sql =
-      "SELECT id, workspace_id, title, directory, created_at, updated_at, metadata FROM sessions ORDER BY updated_at DESC, rowid DESC";
-    const [first, second] = readAs023(sql);
-    expect(first).toMatchObject({ id: newer.id, workspace_id: null, title: "Newer", metadata: null });
-    expect(second).toEqual({
-      id: older.id,
-      workspace_id: "w",
-      title: "Older",
-      directory: "./older",
-      created_at: older.createdAt,
-      updated_at: older.updatedAt,
-      metadata: expect.any(String),
+describe.each(["open", "closed"])(
+  "in a file of ours, while the store is %s, a reader from 0.2.3",
+  (state) => {
+    beforeEach(() => {
+      store = new SqliteCheckpointStore(path);
     });
-    expect(JSON.parse(String(second?.metadata))).toEqual({
-      at: { __type: "Date", value: "1970-01-01T00:00:00.000Z" },
-      tags: { __type: "Set", value: ["a"] },
-      plain: [1, "two", null],
-    });
-  });
 
-  test("finds messages by time, their tool calls and results as plain JSON", async () => {
-    const { id } = await store.createSession("./project");
-    const plain = await store.addMessage(id, buildMessage(id, { content: "hello" }));
-    const full = await store.addMessage(id, buildFullMessage(id));
-    await whileStoreIs(state);
-    const sql =
-      "SELECT id, session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at FROM messages WHERE session_id = ? ORDER BY created_at ASC";
-    const [first, second] = readAs023(sql, id);
-    expect(first).toEqual({
-      id: plain.id,
-      session_id: id,
-      role: "user",
-      content: "hello",
-      tool_calls: null,
-      tool_results: null,
-      tokens_in: null,
-      tokens_out: null,
-      created_at: plain.createdAt,
-    });
-    expect(second).toMatchObject({ id: full.id, role: "assistant", tokens_in: 12, tokens_out: 34 });
-    expect(JSON.parse(String(second?.tool_calls))).toEqual(full.toolCalls);
-    expect(JSON.parse(String(second?.tool_results))).toEqual(full.toolResults);
-  });
-
-  test("finds checkpoints by step and by version, their parts as plain JSON", async () => {
-    const { id } = await store.createSession("./project");
-    await store.saveCheckpoint(buildCheckpoint(id, { version: 1, step: 0 }));
-    const saved = await store.saveCheckpoint(buildFullCheckpoint(id));
-    await whileStoreIs(state);
-    const columns =
-      "id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at";
-    for (const order of ["step", "version", "created_at"]) {
-      const sql = `SELECT ${columns} FROM checkpoints WHERE session_id = ? AND namespace = ? ORDER BY ${order} DESC, rowid DESC LIMIT 1`;
-      const [row] = readAs023(sql, id, "graph");
-      expect(row).toEqual({
-        id: saved.id,
-        session_id: id,
-        namespace: "graph",
-        parent_id: "the-checkpoint-before",
-        version: 7,
-        step: 3,
-        node_id: "busy",
-        node_results: expect.any(String),
-        pending_nodes: '["waiting","busy"]',
-        cycle_state: '{"backEdge":"busy->done","iteration":2}',
-        source: "interrupt",
-        created_at: saved.createdAt,
+    test("finds sessions, in the order it asks for", async () => {
+      const metadata = { at: new Date(0), tags: new Set(["a"]), plain: [1, "two", null] };
+      const older = await store.createSession("./older", { title: "Older", workspaceId: "w", metadata });
+      const newer = await store.createSession("./newer");
+      await store.updateSession(newer.id, { title: "Newer" });
+      await whileStoreIs(state);
+      const sql =
+        "SELECT id, workspace_id, title, directory, created_at, updated_at, metadata FROM sessions ORDER BY updated_at DESC, rowid DESC";
+      const [first, second] = readAs023(sql);
+      expect(first).toMatchObject({ id: newer.id, workspace_id: null, title: "Newer", metadata: null });
+      expect(second).toEqual({
+        id: older.id,
+        workspace_id: "w",
+        title: "Older",
+        directory: "./older",
+        created_at: older.createdAt,
+        updated_at: older.updatedAt,
+        metadata: expect.any(String),
       });
-      expect(JSON.parse(String(row?.node_results))).toEqual(saved.nodeResults);
-    }
-  });
+      expect(JSON.parse(String(second?.metadata))).toEqual({
+        at: { __type: "Date", value: "1970-01-01T00:00:00.000Z" },
+        tags: { __type: "Set", value: ["a"] },
+        plain: [1, "two", null],
+      });
+    });
 
-  test("finds values stored in the types it would store", async () => {
-    const { id } = await store.createSession("./project", { metadata: { a: 1 } });
-    await store.addMessage(id, buildFullMessage(id));
-    await store.saveCheckpoint(buildFullCheckpoint(id));
-    await whileStoreIs(state);
-    expect(
-      readAs023(
-        "SELECT typeof(created_at) AS c, typeof(updated_at) AS u, typeof(metadata) AS m FROM sessions",
-      ),
-    ).toEqual([{ c: "integer", u: "integer", m: "text" }]);
-    expect(
-      readAs023(
-        "SELECT typeof(id) AS i, typeof(tool_calls) AS t, typeof(tokens_in) AS n, typeof(created_at) AS c FROM messages",
-      ),
-    ).toEqual([{ i: "integer", t: "text", n: "integer", c: "integer" }]);
-    expect(
-      readAs023(
-        "SELECT typeof(version) AS v, typeof(step) AS s, typeof(node_results) AS r, typeof(pending_nodes) AS p, typeof(cycle_state) AS y FROM checkpoints",
-      ),
-    ).toEqual([{ v: "integer", s: "integer", r: "text", p: "text", y: "text" }]);
-  });
+    test("finds messages by time, their tool calls and results as plain JSON", async () => {
+      const { id } = await store.createSession("./project");
+      const plain = await store.addMessage(id, buildMessage(id, { content: "hello" }));
+      const full = await store.addMessage(id, buildFullMessage(id));
+      await whileStoreIs(state);
+      const sql =
+        "SELECT id, session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at FROM messages WHERE session_id = ? ORDER BY created_at ASC";
+      const [first, second] = readAs023(sql, id);
+      expect(first).toEqual({
+        id: plain.id,
+        session_id: id,
+        role: "user",
+        content: "hello",
+        tool_calls: null,
+        tool_results: null,
+        tokens_in: null,
+        tokens_out: null,
+        created_at: plain.createdAt,
+      });
+      expect(second).toMatchObject({ id: full.id, role: "assistant", tokens_in: 12, tokens_out: 34 });
+      expect(JSON.parse(String(second?.tool_calls))).toEqual(full.toolCalls);
+      expect(JSON.parse(String(second?.tool_results))).toEqual(full.toolResults);
+    });
 
-  test("inserts a session, messages and checkpoints that the store reads", async () => {
-    const ours = await store.createSession("./ours");
-    const last = await store.addMessage(ours.id, buildMessage(ours.id, { content: "ours" }));
-    await whileStoreIs(state);
-    const now = Date.now() + 1000;
-    withReader((reader) => {
-      rowsOf(
-        reader,
-        "INSERT INTO sessions (id, workspace_id, title, directory, created_at, updated_at, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        ...[
-          "theirs",
-          "w",
-          "Theirs",
-          "./theirs",
-          now,
-          now,
-          '{"at":{"__type":"Date","value":"1970-01-01T00:00:00.000Z"}}',
-        ],
-      );
-      for (const session of ["theirs", ours.id]) {
-        rowsOf(
-          reader,
-          "INSERT INTO messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-          ...[
-            session,
-            "tool",
-            null,
-            null,
-            '[{"toolUseId":"t","content":"42","status":"success"}]',
-            1,
-            null,
-            now,
-          ],
-        );
-        rowsOf(
-          reader,
-          "INSERT INTO checkpoints (id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-          ...[
-            `${session}-1`,
-            session,
-            "",
-            null,
-            1,
-            0,
-            null,
-            '{"n":{"status":"completed","output":{"__type":"Set","value":[1]}}}',
-          ],
-          ...['["next"]', null, "loop", now],
-        );
+    test("finds checkpoints by step and by version, their parts as plain JSON", async () => {
+      const { id } = await store.createSession("./project");
+      await store.saveCheckpoint(buildCheckpoint(id, { version: 1, step: 0 }));
+      const saved = await store.saveCheckpoint(buildFullCheckpoint(id));
+      await whileStoreIs(state);
+      const columns =
+        "id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at";
+      for (const order of ["step", "version", "created_at"]) {
+        const sql = `SELECT ${columns} FROM checkpoints WHERE session_id = ? AND namespace = ? ORDER BY ${order} DESC, rowid DESC LIMIT 1`;
+        const [row] = readAs023(sql, id, "graph");
+        expect(row).toEqual({
+          id: saved.id,
+          session_id: id,
+          namespace: "graph",
+          parent_id: "the-checkpoint-before",
+          version: 7,
+          step: 3,
+          node_id: "busy",
+          node_results: expect.any(String),
+          pending_nodes: '["waiting","busy"]',
+          cycle_state: '{"backEdge":"busy->done","iteration":2}',
+          source: "interrupt",
+          created_at: saved.createdAt,
+        });
+        expect(JSON.parse(String(row?.node_results))).toEqual(saved.nodeResults);
       }
     });
-    await reopen();
-    expect(await store.getSession("theirs")).toStrictEqual({
-      id: "theirs",
-      workspaceId: "w",
-      title: "Theirs",
-      directory: "./theirs",
-      createdAt: now,
-      updatedAt: now,
-      metadata: { at: new Date(0) },
+
+    test("finds values stored in the types it would store", async () => {
+      const { id } = await store.createSession("./project", { metadata: { a: 1 } });
+      await store.addMessage(id, buildFullMessage(id));
+      await store.saveCheckpoint(buildFullCheckpoint(id));
+      await whileStoreIs(state);
+      expect(
+        readAs023(
+          "SELECT typeof(created_at) AS c, typeof(updated_at) AS u, typeof(metadata) AS m FROM sessions",
+        ),
+      ).toEqual([{ c: "integer", u: "integer", m: "text" }]);
+      expect(
+        readAs023(
+          "SELECT typeof(id) AS i, typeof(tool_calls) AS t, typeof(tokens_in) AS n, typeof(created_at) AS c FROM messages",
+        ),
+      ).toEqual([{ i: "integer", t: "text", n: "integer", c: "integer" }]);
+      expect(
+        readAs023(
+          "SELECT typeof(version) AS v, typeof(step) AS s, typeof(node_results) AS r, typeof(pending_nodes) AS p, typeof(cycle_state) AS y FROM checkpoints",
+        ),
+      ).toEqual([{ v: "integer", s: "integer", r: "text", p: "text", y: "text" }]);
     });
-    for (const sessionId of ["theirs", ours.id]) {
-      const message = (await store.getMessages(sessionId)).at(-1);
-      expect(message).toStrictEqual({
-        id: expect.any(Number),
-        sessionId,
-        role: "tool",
-        createdAt: now,
-        toolResults: [{ toolUseId: "t", content: "42", status: "success" }],
-        tokensIn: 1,
-      });
-      expect(message?.id).toBeGreaterThan(last.id);
-      expect(await store.getLatestCheckpoint(sessionId)).toStrictEqual({
-        id: `${sessionId}-1`,
-        sessionId,
-        namespace: "",
-        version: 1,
-        step: 0,
-        source: "loop",
-        createdAt: now,
-        nodeResults: { n: { status: "completed", output: new Set([1]) } },
-        pendingNodes: ["next"],
-      });
-      const next = await store.addMessage(sessionId, buildMessage(sessionId));
-      expect(next.createdAt).toBeGreaterThan(now);
-    }
-  });
 
-  test("keeps entities and facts there, which go and stay with a session that the store deletes", async () => {
-    const { id } = await store.createSession("./project");
-    await whileStoreIs(state);
-    withReader((reader) => {
-      rowsOf(
-        reader,
-        "INSERT INTO entities (id, session_id, workspace_id, name, type, attributes, relationships, created_at, updated_at, embedding) VALUES ('e', ?, NULL, 'n', 't', '{}', '[]', 1, 1, '[0.5]')",
-        id,
-      );
-      rowsOf(
-        reader,
-        "INSERT INTO facts (id, workspace_id, content, confidence, source_session_id, created_at, embedding) VALUES ('f', NULL, 'c', 0.5, ?, 1, '[0.5]')",
-        id,
-      );
+    test("inserts a session, messages and checkpoints that the store reads", async () => {
+      const ours = await store.createSession("./ours");
+      const last = await store.addMessage(ours.id, buildMessage(ours.id, { content: "ours" }));
+      await whileStoreIs(state);
+      const now = Date.now() + 1000;
+      withReader((reader) => {
+        rowsOf(
+          reader,
+          "INSERT INTO sessions (id, workspace_id, title, directory, created_at, updated_at, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)",
+          ...[
+            "theirs",
+            "w",
+            "Theirs",
+            "./theirs",
+            now,
+            now,
+            '{"at":{"__type":"Date","value":"1970-01-01T00:00:00.000Z"}}',
+          ],
+        );
+        for (const session of ["theirs", ours.id]) {
+          rowsOf(
+            reader,
+            "INSERT INTO messages (session_id, role, content, tool_calls, tool_results, tokens_in, tokens_out, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            ...[
+              session,
+              "tool",
+              null,
+              null,
+              '[{"toolUseId":"t","content":"42","status":"success"}]',
+              1,
+              null,
+              now,
+            ],
+          );
+          rowsOf(
+            reader,
+            "INSERT INTO checkpoints (id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            ...[
+              `${session}-1`,
+              session,
+              "",
+              null,
+              1,
+              0,
+              null,
+              '{"n":{"status":"completed","output":{"__type":"Set","value":[1]}}}',
+            ],
+            ...['["next"]', null, "loop", now],
+          );
+        }
+      });
+      await reopen();
+      expect(await store.getSession("theirs")).toStrictEqual({
+        id: "theirs",
+        workspaceId: "w",
+        title: "Theirs",
+        directory: "./theirs",
+        createdAt: now,
+        updatedAt: now,
+        metadata: { at: new Date(0) },
+      });
+      for (const sessionId of ["theirs", ours.id]) {
+        const message = (await store.getMessages(sessionId)).at(-1);
+        expect(message).toStrictEqual({
+          id: expect.any(Number),
+          sessionId,
+          role: "tool",
+          createdAt: now,
+          toolResults: [{ toolUseId: "t", content: "42", status: "success" }],
+          tokensIn: 1,
+        });
+        expect(message?.id).toBeGreaterThan(last.id);
+        expect(await store.getLatestCheckpoint(sessionId)).toStrictEqual({
+          id: `${sessionId}-1`,
+          sessionId,
+          namespace: "",
+          version: 1,
+          step: 0,
+          source: "loop",
+          createdAt: now,
+          nodeResults: { n: { status: "completed", output: new Set([1]) } },
+          pendingNodes: ["next"],
+        });
+        const next = await store.addMessage(sessionId, buildMessage(sessionId));
+        expect(next.createdAt).toBeGreaterThan(now);
+      }
     });
-    await reopen();
-    await store.deleteSession(id);
-    expect(readAs023("SELECT id FROM entities")).toEqual([]);
-    expect(readAs023("SELECT id, source_session_id, embedding FROM facts")).toEqual([
-      { id: "f", source_session_id: null, embedding: "[0.5]" },
-    ]);
-  });
 
-  test("deletes a session with all that the store wrote into it", async () => {
-    const { id } = await store.createSession("./project");
-    await store.addMessage(id, buildMessage(id));
-    await store.saveCheckpoint(buildCheckpoint(id));
-    await whileStoreIs(state);
-    withReader((reader) => rowsOf(reader, "DELETE FROM sessions WHERE id = ?", id));
-    expect(readAs023("SELECT id FROM messages")).toEqual([]);
-    expect(readAs023("SELECT id FROM checkpoints")).toEqual([]);
-  });
+    test("keeps entities and facts there, which go and stay with a session that the store deletes", async () => {
+      const { id } = await store.createSession("./project");
+      await whileStoreIs(state);
+      withReader((reader) => {
+        rowsOf(
+          reader,
+          "INSERT INTO entities (id, session_id, workspace_id, name, type, attributes, relationships, created_at, updated_at, embedding) VALUES ('e', ?, NULL, 'n', 't', '{}', '[]', 1, 1, '[0.5]')",
+          id,
+        );
+        rowsOf(
+          reader,
+          "INSERT INTO facts (id, workspace_id, content, confidence, source_session_id, created_at, embedding) VALUES ('f', NULL, 'c', 0.5, ?, 1, '[0.5]')",
+          id,
+        );
+      });
+      await reopen();
+      await store.deleteSession(id);
+      expect(readAs023("SELECT id FROM entities")).toEqual([]);
+      expect(readAs023("SELECT id, source_session_id, embedding FROM facts")).toEqual([
+        { id: "f", source_session_id: null, embedding: "[0.5]" },
+      ]);
+    });
 
-  test("is told by UNIQUE where it saves a version that the store saved", async () => {
-    const { id } = await store.createSession("./project");
-    await store.saveCheckpoint(buildCheckpoint(id, { namespace: "", version: 1 }));
-    await whileStoreIs(state);
-    const insert = () =>
-      readAs023(
-        "INSERT INTO checkpoints (id, session_id, step, node_results, created_at) VALUES ('x', ?, 0, '{}', 1)",
-        id,
-      );
-    expect(insert).toThrow("UNIQUE constraint failed");
-  });
-});
+    test("deletes a session with all that the store wrote into it", async () => {
+      const { id } = await store.createSession("./project");
+      await store.addMessage(id, buildMessage(id));
+      await store.saveCheckpoint(buildCheckpoint(id));
+      await whileStoreIs(state);
+      withReader((reader) => rowsOf(reader, "DELETE FROM sessions WHERE id = ?", id));
+      expect(readAs023("SELECT id FROM messages")).toEqual([]);
+      expect(readAs023("SELECT id FROM checkpoints")).toEqual([]);
+    });
+
+    test("gets a UNIQUE error if it saves a version that the store saved", async () => {
+      const { id } = await store.createSession("./project");
+      await store.saveCheckpoint(buildCheckpoint(id, { namespace: "", version: 1 }));
+      await whileStoreIs(state);
+      const insert = () =>
+        readAs023(
+          "INSERT INTO checkpoints (id, session_id, step, node_results, created_at) VALUES ('x', ?, 0, '{}', 1)",
+          id,
+        );
+      expect(insert).toThrow("UNIQUE constraint failed");
+    });
+  },
+);
 
 interface Expected {
   readonly sessions: ReadonlyMap<string, Session>;

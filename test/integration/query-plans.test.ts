@@ -115,7 +115,7 @@ test("no statement that sorts, joins or takes a maximum shows SQLite a bare para
   expect(bare.map(({ name }) => name)).toEqual([]);
 });
 
-test("a store prepares no statement on its tables beside those that are looked at here", async () => {
+test("a store prepares no statement on its tables apart from those that are inspected here", async () => {
   const path = fileOf("called");
   await new SqliteCheckpointStore(path).close();
   const { result: store, statements: prepared } = watchOpening(path, () => new SqliteCheckpointStore(path));

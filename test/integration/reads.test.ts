@@ -120,7 +120,7 @@ describe("a lock that keeps even readers out, as in a rollback journal", () => {
     host.close(true);
   });
 
-  test("is waited for by a read while the event loop goes on", async () => {
+  test("is waited for by a read while the event loop keeps running", async () => {
     const guest = new SqliteCheckpointStore(host);
     rowsOf(writer, "BEGIN EXCLUSIVE");
     const read = guest.listSessions();

@@ -138,7 +138,7 @@ describe("a new file", () => {
     expect((await store.addMessage(id, buildMessage(id))).id).toBe(deleted.id + 1);
   });
 
-  test("has no tables beside the contract's but those that bear this package's name, and SQLite's own", async () => {
+  test("has no tables apart from the contract's but those that bear this package's name, and SQLite's own", async () => {
     await openAndClose();
     inspect((database) => {
       const others = tablesOf(database).filter(
@@ -225,7 +225,7 @@ describe("a file of the published 0.2.3", () => {
     expect(before.sessions?.length).toBe(5);
   });
 
-  test("keeps its tables as 0.2.3 made them, and gets our indexes and migrations beside them", async () => {
+  test("keeps its tables as 0.2.3 made them, and gets our indexes and migrations in addition", async () => {
     copyFileSync(PUBLISHED, path);
     const before = inspect(schemaOf);
     await openAndClose();
@@ -260,14 +260,14 @@ describe("a schema partly in place", () => {
     inspect(expectAllTables);
   });
 
-  test("is completed where an index is missing", async () => {
+  test("is completed if an index is missing", async () => {
     copyFileSync(PUBLISHED, path);
     prepare("DROP INDEX idx_checkpoints_version");
     await openAndClose();
     inspect((database) => expectTable(database, "checkpoints"));
   });
 
-  test("is left as it was, whole, where one statement of a migration fails", () => {
+  test("is left as it was, whole, if one statement of a migration fails", () => {
     copyFileSync(PUBLISHED, path);
     prepare("PRAGMA journal_mode = WAL");
     prepare("DROP TABLE facts");
@@ -295,7 +295,7 @@ describe("a schema partly in place", () => {
 describe.each(["wal", "delete"])(
   "in journal mode %s, a file is refused and not changed in any byte",
   (mode) => {
-    test("where its schema is newer, naming both versions", async () => {
+    test("if its schema is newer, naming both versions", async () => {
       await openAndClose();
       const current = Math.max(...inspect(migrationsOf).map((row) => row.version));
       prepare("INSERT INTO checkpoint_sqlite_migrations VALUES (999, 'from the future', 1)");
@@ -304,21 +304,21 @@ describe.each(["wal", "delete"])(
       expect(message).toContain(`newer than the ${current}`);
     });
 
-    test.each(NAMES)("where its table %s has other columns", (table) => {
+    test.each(NAMES)("if its table %s has other columns", (table) => {
       prepare(`CREATE TABLE ${table} (id TEXT PRIMARY KEY, something_else TEXT)`);
       const { message } = expectRefusal(mode);
       expect(message).toContain(`table ${table}`);
       expect(message).toContain("something_else");
     });
 
-    test("where a table of ours has the columns in another case of the name and another order", () => {
+    test("if a table of ours has the columns in another case of the name and another order", () => {
       prepare(
         "CREATE TABLE Sessions (workspace_id TEXT, id TEXT PRIMARY KEY, title TEXT, directory TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, metadata TEXT)",
       );
       expect(expectRefusal(mode).message).toContain("sessions");
     });
 
-    test("where messages could get the ids of messages that were deleted", () => {
+    test("if messages could get the ids of messages that were deleted", () => {
       copyFileSync(PUBLISHED, path);
       prepare("PRAGMA foreign_keys = OFF");
       prepare("CREATE TABLE old AS SELECT * FROM messages");
@@ -331,35 +331,35 @@ describe.each(["wal", "delete"])(
       expect(message).toContain("we need (id INTEGER PRIMARY KEY AUTOINCREMENT, ");
     });
 
-    test("where a view has the name of a table of ours", () => {
+    test("if a view has the name of a table of ours", () => {
       prepare("CREATE VIEW facts AS SELECT 1 AS id");
       expect(expectRefusal(mode).message).toContain("facts is not ours: it is (a view)");
     });
 
-    test("where another table's index has the name of an index of ours", () => {
+    test("if another table's index has the name of an index of ours", () => {
       prepare("CREATE TABLE host_sessions (workspace_id TEXT)");
       prepare("CREATE INDEX idx_sessions_workspace ON host_sessions (workspace_id)");
       expect(expectRefusal(mode).message).toContain("idx_sessions_workspace");
     });
 
-    test("where a table has the name of an index of ours", () => {
+    test("if a table has the name of an index of ours", () => {
       prepare("CREATE TABLE idx_messages_session (a TEXT)");
       expect(expectRefusal(mode).message).toContain("idx_messages_session");
     });
 
-    test("where a table of our record's name is another's", () => {
+    test("if a table of our record's name is another's", () => {
       prepare("CREATE TABLE checkpoint_sqlite_migrations (something_else TEXT)");
       expectRefusal(mode);
     });
 
-    test("where our index on our table is not the one we need: checkpoints would be saved under one version twice", () => {
+    test("if our index on our table is not the one we need: checkpoints would be saved under one version twice", () => {
       copyFileSync(PUBLISHED, path);
       prepare("DROP INDEX idx_checkpoints_version");
       prepare("CREATE INDEX idx_checkpoints_version ON checkpoints (session_id, namespace, version)");
       expect(expectRefusal(mode).message).toContain("idx_checkpoints_version");
     });
 
-    test("where our index is on all rows instead of those we need", () => {
+    test("if our index is on all rows instead of those we need", () => {
       copyFileSync(PUBLISHED, path);
       prepare("CREATE INDEX idx_checkpoints_saved_root ON checkpoints (session_id, created_at)");
       expect(expectRefusal(mode).message).toContain(
@@ -404,7 +404,7 @@ describe("a host application's file", () => {
     });
   });
 
-  test("is served where triggers of the host have names of ours, which are no tables", async () => {
+  test("is served if triggers of the host have names of ours, which are no tables", async () => {
     prepare("CREATE TABLE host (note TEXT)");
     prepare("CREATE TRIGGER aaa AFTER INSERT ON host BEGIN DELETE FROM host WHERE note = ''; END");
     prepare("CREATE TRIGGER sessions AFTER DELETE ON host BEGIN SELECT 1; END");

@@ -118,7 +118,7 @@ describe("two stores on one file in one process", () => {
     }
   });
 
-  test("cannot both save a version: one is told, and nothing of it is written", async () => {
+  test("cannot both save a version: one gets a conflict error, and nothing of it is written", async () => {
     const { id } = await one.createSession("./shared");
     const outcomes = await outcomesOf([
       one.saveCheckpoint(buildCheckpoint(id, { version: 1, nodeId: "one" })),

@@ -152,7 +152,7 @@ describe("a change by somebody else", () => {
 });
 
 describe("a store that stays open", () => {
-  test("finds what is right after another has made the vectors anew", async () => {
+  test("finds what is right after another process has created the vectors again", async () => {
     await using open = new SqliteCheckpointStore(path);
     for (let n = 0; n < 10; n++) await open.saveFact(fact(`f${n}`, [1, n]));
     expect((await contents(open, [0, 1]))[0]).toBe("f9");
@@ -166,7 +166,7 @@ describe("a store that stays open", () => {
     expect((await contents(open, [0, 1])).slice(0, 4)).toEqual(["by the other", "by this one", "f7", "f6"]);
   });
 
-  test("sees a read-only file of 0.2.3 change after another has brought it up to date", async () => {
+  test("sees a read-only file from 0.2.3 change after another process has migrated it", async () => {
     copyFileSync(PUBLISHED, path);
     await using readonly = new SqliteCheckpointStore(path, { readonly: true });
     expect(await contents(readonly, [0.5, 0.5, 0, 0])).toHaveLength(1);
@@ -234,7 +234,7 @@ describe("the binary form", () => {
     );
   });
 
-  test("is not needed to search a file of 0.2.3 that is opened read-only", async () => {
+  test("is not needed to search a file from 0.2.3 that is opened read-only", async () => {
     copyFileSync(PUBLISHED, path);
     await using store = new SqliteCheckpointStore(path, { readonly: true });
     expect(await contents(store, [0.5, 0.5, 0, 0])).toEqual(["example.com is owned by Jo"]);

@@ -51,7 +51,7 @@ describe("writes called together", () => {
     expect(await readTexts(store, id)).toEqual(Array.from({ length: 64 }, (_, index) => `${index}`));
   });
 
-  test("are one transaction also where microtasks of the same turn call some of them", async () => {
+  test("are one transaction also if microtasks of the same turn call some of them", async () => {
     const before = countCommits(path);
     const calls = [add("called")];
     queueMicrotask(() => calls.push(add("microtask")));
@@ -65,7 +65,7 @@ describe("writes called together", () => {
     expect(countCommits(path) - before).toBe(1);
   });
 
-  test("are one transaction also where each is called after a read was awaited", async () => {
+  test("are one transaction also if each is called after a read was awaited", async () => {
     const before = countCommits(path);
     const calls = ["a", "b", "c"].map(async (content) => {
       await store.getSession(id);
@@ -107,7 +107,7 @@ describe("writes called together", () => {
 });
 
 describe("a write that fails among others fails alone", () => {
-  test("where its session is unknown, its version taken or its checkpoint missing", async () => {
+  test("if its session is unknown, its version taken or its checkpoint missing", async () => {
     const before = countCommits(path);
     const calls = [
       add("first"),
@@ -132,7 +132,7 @@ describe("a write that fails among others fails alone", () => {
     expect(await store.listCheckpoints(id)).toHaveLength(1);
   });
 
-  test("where its argument is refused before anything is written", async () => {
+  test("if its argument is refused before anything is written", async () => {
     const before = countCommits(path);
     const refused = store.addMessage(id, buildMessage(id, { tokensIn: -1 }));
     expect(await outcomesOf([add("first"), refused, add("last")])).toEqual([
@@ -144,7 +144,7 @@ describe("a write that fails among others fails alone", () => {
   });
 
   test.each(["ABORT", "FAIL", "ROLLBACK"])(
-    "where SQLite answers its statement with %s, half of it done",
+    "if SQLite answers its statement with %s, half of it done",
     async (answer) => {
       other.run(`CREATE TRIGGER refuse AFTER INSERT ON messages WHEN new.content = 'bad'
       BEGIN SELECT RAISE(${answer}, 'refused by a trigger'); END`);
@@ -162,7 +162,7 @@ describe("a write that fails among others fails alone", () => {
     },
   );
 
-  test("and leaves nothing of a fork that fails half way", async () => {
+  test("and leaves nothing of a fork that fails halfway", async () => {
     await add("to take along");
     const checkpoint = await store.saveCheckpoint(buildCheckpoint(id));
     other.run(`CREATE TRIGGER refuse AFTER INSERT ON checkpoints WHEN new.source = 'fork'
@@ -209,7 +209,7 @@ describe("a write that fails among others fails alone", () => {
     ["an object without a prototype", Object.create(null)],
     ["an object whose message cannot be read", unreadable()],
     ["what looks like an error of SQLite", Object.assign(new Error("busy"), { errno: 5 })],
-  ])("where the clock throws %s", async (_, thrown) => {
+  ])("if the clock throws %s", async (_, thrown) => {
     let calls = 0;
     const clock = () => {
       calls += 1;
@@ -411,7 +411,7 @@ describe("a read sees every write called before it", () => {
 });
 
 describe("a lock that another connection holds", () => {
-  test("is waited for while the event loop goes on", async () => {
+  test("is waited for while the event loop keeps running", async () => {
     rowsOf(other, "BEGIN IMMEDIATE");
     const write = add("after the lock");
     let ticks = 0;
@@ -465,7 +465,7 @@ describe("a lock that another connection holds", () => {
     await impatient.close();
   });
 
-  test("is not waited for with a busyTimeout of 0, and where there is none the write is made", async () => {
+  test("is not waited for with a busyTimeout of 0, and if there is none the write is made", async () => {
     const hurried = new SqliteCheckpointStore(path, { busyTimeout: 0 });
     rowsOf(other, "BEGIN IMMEDIATE");
     expect(await rejectionOf(hurried.createSession("./no"))).toBeInstanceOf(StoreBusyError);

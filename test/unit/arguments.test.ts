@@ -297,7 +297,7 @@ describe("structured values", () => {
     expect(value).toEqual({ input: { at: new Date(0), list: [1, { deep: "x" }] } });
   });
 
-  test("may have null where a field is optional", () => {
+  test("may have null if a field is optional", () => {
     const result = { status: "completed", error: null, startedAt: null, completedAt: undefined };
     expect(textOf("nodeResults", { a: result }, nodeResults)).toContain('"status":"completed"');
     expect(textOf("toolResults", [{ toolUseId: "t", content: "c", status: null }], toolResults)).toContain(

@@ -18,7 +18,7 @@ test.each([END_OF_9999 + 1, 8.64e15, Number.POSITIVE_INFINITY, Number.NaN, "now"
   },
 );
 
-test("after a write at the end of the year 9999 a session goes on with times that a Date can hold, in order", async () => {
+test("after a write at the end of the year 9999 a session continues with times that a Date can hold, in order", async () => {
   let now = END_OF_9999;
   await using store = new SqliteCheckpointStore(":memory:", { clock: () => now });
   const { id } = await store.createSession("./d");

@@ -131,7 +131,7 @@ describe("difference", () => {
     ["$.bytes.1: is 9, not 2", new Uint8Array([1, 9]), new Uint8Array([1, 2])],
     ["$.entries().0: is 1n, not 1", new Map([[1n, 0]]), new Map([[1, 0]])],
     ["$: is a Point, not a Point of the same realm", new (class Point {})(), new (class Point {})()],
-  ])("says where: %s", (message, actual, expected) => {
+  ])("names the first place: %s", (message, actual, expected) => {
     expect(difference(actual, expected)).toBe(message);
     expect(() => assertSame(actual, expected)).toThrow(message);
   });

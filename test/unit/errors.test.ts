@@ -147,7 +147,7 @@ describe.each(Object.entries(rows))("%s", (className, row) => {
     expect(error.constructor).toBe(Reflect.get(errors, className));
   });
 
-  test("is told by its class name in _tag and name, and by its code", () => {
+  test("is identified by its class name in _tag and name, and by its code", () => {
     const error = row.make();
     expect({ _tag: error._tag, name: error.name, code: error.code }).toEqual({
       _tag: className,
@@ -164,7 +164,7 @@ describe.each(Object.entries(rows))("%s", (className, row) => {
     expect(error).toMatchObject(row.fields ?? {});
   });
 
-  test("keeps the cause where there is one, and has none otherwise", () => {
+  test("keeps the cause if there is one, and has none otherwise", () => {
     const cause = new Error("underneath");
     expect(Object.getOwnPropertyNames(row.make())).not.toContain("cause");
     if (row.hasNoCause === undefined) {
@@ -190,7 +190,7 @@ describe("the errors of this package", () => {
     expect(new Set(codes).size).toBe(codes.length);
   });
 
-  test("are told apart by a switch over _tag, as the framework does it", () => {
+  test("can be distinguished by a switch over _tag, as the framework does it", () => {
     const outcome = (error: errors.CheckpointStoreError) => {
       switch (error._tag) {
         case "SessionNotFoundError":

@@ -308,7 +308,7 @@ describe("whatever a caller's code throws", () => {
       expect(refused.cause).toBe(error);
     });
 
-    test(`in the clock is the cause of an InvalidArgumentError, and the store goes on: ${name}`, async () => {
+    test(`in the clock is the cause of an InvalidArgumentError, and the store keeps working: ${name}`, async () => {
       const error = make();
       let isBroken = false;
       await using store = new SqliteCheckpointStore(":memory:", {

@@ -208,7 +208,7 @@ describe("every value that the wire format keeps", () => {
     );
   });
 
-  test("is written as the same text where it has the classes of another realm", () => {
+  test("is written as the same text if it has the classes of another realm", () => {
     fc.assert(
       fc.property(values, (value) => {
         expect(serializer.serialize(inOtherRealm(value))).toBe(serializer.serialize(value));

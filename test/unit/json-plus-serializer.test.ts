@@ -409,7 +409,7 @@ describe("a text under the tag Date", () => {
   );
 });
 
-describe("a tag of 0.2.3 with a malformed value", () => {
+describe("a tag from 0.2.3 with a malformed value", () => {
   const malformed: readonly [tag: string, ...values: unknown[]][] = [
     [
       "Date",
@@ -838,7 +838,7 @@ describe("a value that contains itself", () => {
     expect(refusalOf(root).path).toBe("$.nodes[1].parent");
   });
 
-  test("is named by the ends of its way where that is long", () => {
+  test("is named by the ends of its path if that is long", () => {
     const far: unknown[] = [];
     far.push(nest(200, (inner) => ({ inner }), far));
     const { path } = refusalOf(far);
@@ -895,7 +895,7 @@ describe("a value that is nested deeply", () => {
     expect(error.path.length).toBeLessThan(400);
   });
 
-  test("is refused at a hundred times that, and where a toJSON never ends", () => {
+  test("is refused at a hundred times that, and if a toJSON never ends", () => {
     const endless = (): unknown => ({ toJSON: () => ({ next: endless() }) });
     expect(refusalOf(nest(100 * LIMIT, inArray, null)).message).toContain("nested deeper");
     expect(refusalOf(endless()).message).toContain("nested deeper");
@@ -1277,7 +1277,7 @@ describe("errors", () => {
     expect(Reflect.get(Object(back), "stack")).toBe(error.stack);
   });
 
-  test("have no stack where there was none, not that of the reader", () => {
+  test("have no stack if there was none, not that of the reader", () => {
     const error = new Error("m");
     Reflect.deleteProperty(error, "stack");
     expect(Reflect.get(Object(roundTrip(error)), "stack")).toBeUndefined();
