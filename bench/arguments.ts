@@ -1,11 +1,11 @@
 /** What is asked for on the command line. */
 export interface Arguments {
   isQuick: boolean;
-  /** Those named; all where none is. */
+  /** Those named; all if none is. */
   names: readonly string[];
 }
 
-/** @throws where a name or an option is not known. */
+/** @throws if a name or an option is not known. */
 export function parseArguments(given: readonly string[], known: readonly string[]): Arguments {
   const names = given.filter((argument) => argument !== "--quick");
   const unknown = names.filter((name) => !known.includes(name));

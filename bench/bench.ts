@@ -1,4 +1,4 @@
-/** A run: the workloads one after the other, their tables as they come, and the reports where it was a whole run. */
+/** A run: the workloads one after the other, their tables as they come, and the reports if it was a whole run. */
 import { parseArguments } from "./arguments.js";
 import type { ContestantName } from "./contestants/contestant.js";
 import { whyLangGraphIsMissing } from "./contestants/langgraph.js";

@@ -44,7 +44,7 @@ export async function openRunner(
   return { run: (job) => runJob(subject, job), close: async () => subject.close() };
 }
 
-/** 0.2.3's connection is at synchronous FULL, and cannot be told otherwise. */
+/** 0.2.3's connection is at synchronous FULL, and cannot be set. */
 export function takesPart(name: ContestantName, durability: Durability): boolean {
   return durability === "full" || !name.startsWith("0.2.3");
 }

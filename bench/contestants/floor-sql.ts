@@ -1,4 +1,4 @@
-/** The floor's statements: the plainest that write and read the same rows, with the plus that spares SQLite from preparing them anew. */
+/** The floor's statements: the plainest that write and read the same rows, with the plus that spares SQLite from preparing them again. */
 export const FLOOR_SQL = {
   begin: "BEGIN IMMEDIATE",
   commit: "COMMIT",

@@ -36,7 +36,7 @@ export async function openFloor(path: string, durability: Durability): Promise<F
   return new Floor(database);
 }
 
-/** By our store, which leaves a host's Database open; only where there is none yet. */
+/** By our store, which leaves a host's Database open; only if there is none yet. */
 async function makeSchema(database: Database): Promise<void> {
   const isMade = database.query("SELECT 1 FROM sqlite_schema WHERE name = 'sessions'").get() !== null;
   if (!isMade) {

@@ -12,7 +12,7 @@ const FOLDER = join(import.meta.dir, "..");
 const CACHE = join(FOLDER, "node_modules", ".cache");
 const ADDON = join(FOLDER, "node_modules/better-sqlite3/build/Release/better_sqlite3.node");
 
-/** Why it cannot take part; `undefined` where it can. */
+/** Why it cannot take part; `undefined` if it can. */
 export function whyLangGraphIsMissing(): string | undefined {
   if (Bun.which("node") === null) {
     return "there is no node on this machine";

@@ -1,4 +1,4 @@
-/** One line that says what is being done, where someone is watching; nothing in a log. */
+/** One line that says what is being done, if someone is watching; nothing in a log. */
 const isWatched = process.stderr.isTTY === true;
 const CLEAR = "\r\u001b[2K";
 

@@ -8,13 +8,13 @@ import { collectGarbage } from "./time.js";
 /** One contestant at one task. */
 export interface Lane {
   contestant: ContestantName;
-  /** Makes so many calls; how long they took together, in milliseconds (or, where a row has its own unit, how much). */
+  /** Makes so many calls; how long they took together, in milliseconds (or, if a row has its own unit, how much). */
   round(calls: number): Promise<number>;
   /** How many calls a round makes. Default: as many as fill the time. */
   calls?: number;
   /** Calls are made in multiples of this. Default: 1. */
   multipleOf?: number;
-  /** At most so many calls a round: where each one leaves much behind. */
+  /** At most so many calls per round: if each one leaves much behind. */
   atMost?: number;
 }
 

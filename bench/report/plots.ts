@@ -22,7 +22,7 @@ const LINE_HEIGHT = 13;
 
 const COLOURS = ["#8a8a8a", "#1f6feb", "#d1242f", "#bf8700", "#1a7f37"];
 
-/** @returns The plot's path, or `undefined` where there are fewer than two sizes. */
+/** @returns The plot's path, or `undefined` if there are fewer than two sizes. */
 export function writePlot(
   folder: string,
   { title, plot }: Workload,
@@ -78,7 +78,7 @@ function svg(title: string, axis: string, points: readonly Point[]): string {
   return figure.outerHTML;
 }
 
-/** Each line's name at its end; where several end together, one above the other. */
+/** Each line's name at its end; if several end together, one above the other. */
 function labelsOf(points: readonly Point[]): Point[] {
   const lines = Map.groupBy(points, ({ contestant }) => contestant);
   const ends = [...lines.values()].flatMap((line) => line.toSorted((a, b) => a.size - b.size).slice(-1));

@@ -28,7 +28,7 @@ const QUICK_SIZES: readonly Size[] = [
   { label: "20 k in 200 sessions", sessions: 200, each: 100 },
 ];
 
-/** Above it only the floor and ours go on. */
+/** Above it only the floor and ours continue. */
 const MOST_FOR_OTHERS = 10_000;
 
 /** A contestant with the file of one size open. */

@@ -1,5 +1,5 @@
 /**
- * What the machine and SQLite allow, to set the missed targets beside: the same rows in one transaction by hand, and the same
+ * What the machine and SQLite allow, to compare the missed targets with: the same rows in one transaction by hand, and the same
  * bytes written to a plain file.
  */
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";

@@ -7,9 +7,9 @@ export interface Workload {
   /** As it is named on the command line. */
   name: string;
   title: string;
-  /** What is done, what stands in for it where a contestant cannot, and who is left out and why. */
+  /** What is done, what stands in for it if a contestant cannot, and who is left out and why. */
   about: string;
-  /** A plot of cost against size, where that is the question. */
+  /** A plot of cost against size, if that is the question. */
   plot?: { file: string; axis: string };
   run(bench: Bench): Promise<void>;
 }
@@ -20,7 +20,7 @@ export interface Bench {
   scratch: Scratch;
   /** Those of the names that can take part on this machine. */
   present<Name extends ContestantName>(names: readonly Name[]): Name[];
-  /** Says what is being done, where someone is watching. */
+  /** Says what is being done, if someone is watching. */
   progress(text: string): void;
   /** Measures rows together, and puts them into the workload's table. */
   measure(rows: readonly Row[]): Promise<void>;

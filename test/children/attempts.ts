@@ -1,7 +1,7 @@
 /**
  * A process that makes calls which a fault may hit: `bun attempts.ts PATH EARLIER COUNT LENGTH`. It writes the outcome of
  * each to stdout, a line of JSON, and the error of opening in place of them all. Between the first half of the calls
- * and the second it waits for its input to end, where a fifth argument says so.
+ * and the second it waits for its input to end, if there is a fifth argument.
  */
 import { writeSync } from "node:fs";
 import { CheckpointStoreError, JsonPlusSerializer, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";

@@ -13,7 +13,7 @@ class Errors {
   readonly typed = new Set<string>();
   readonly untyped = new Set<string>();
 
-  /** Resolves to `undefined` where it fails. */
+  /** Resolves to `undefined` if it fails. */
   async catch<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
       return await work();

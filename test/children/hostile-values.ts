@@ -22,7 +22,7 @@ tell({ index: cases.length + 1, doing: "large payloads", place: "large payloads"
 await fuzz.tryLargePayloads((scale === "full" ? 50 : 5) * 2 ** 20);
 tellResults(cases.length + 1);
 
-/** All so far: what a process that is ended came to is what it told last. */
+/** All so far: what a process that is ended came to is what it said last. */
 function tellResults(index: number): void {
   tell({ index, done: true, counts: fuzz.counts(), violations: fuzz.violations.slice(0, 50) });
 }

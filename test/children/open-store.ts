@@ -1,5 +1,5 @@
 /**
- * A process that opens a store, reads from it and, when told to, writes to it: `bun open-store.ts PATH OPTIONS
+ * A process that opens a store, reads from it and, if asked to, writes to it: `bun open-store.ts PATH OPTIONS
  * [write]`. It answers with what came of it.
  */
 import { CheckpointStoreError, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";

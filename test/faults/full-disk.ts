@@ -1,6 +1,6 @@
 /**
  * No room, and storage that fails: each call must be rejected with the right error or be done, nothing may be half
- * written, what was there before stays, and the store goes on when the fault is gone.
+ * written, what was there before stays, and the store works again when the fault is gone.
  */
 import { Database } from "bun:sqlite";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
@@ -34,7 +34,7 @@ interface Trial {
 }
 
 const FILE_NAME = "store.db";
-/** Enough calls for the log to be copied back into the database file while they are made. */
+/** Enough calls for a WAL checkpoint while they are made. */
 const MANY = { repeat: "+", calls: 240 };
 
 const FAULTS: readonly Fault[] = [

@@ -34,9 +34,9 @@ interface HostileFile {
   readonly readonly: Expectation;
   /** Opened by a user who owns nothing. */
   readonly asNobody?: boolean;
-  /** What else must hold where it works. */
+  /** What else must hold if it works. */
   readonly faultAfter?: (path: string) => string | undefined;
-  /** Where it works, the file may become a store. */
+  /** If it works, the file may become a store. */
   readonly becomesStore?: boolean;
 }
 
@@ -355,7 +355,7 @@ function faultOfMode(path: string): string | undefined {
 /**
  * Kind, mode and content of everything in the folder. Nothing of it is open in this process.
  *
- * @param withoutLog A reader of a file with a write-ahead log makes an empty log where there is none, and as SQLite will
+ * @param withoutLog A reader of a file with a write-ahead log creates an empty log if there is none, and as SQLite will
  *   have it only a writer can take it away.
  */
 function contentsOf(folder: string, withoutLog: boolean): string {
@@ -386,7 +386,7 @@ function withStatements(path: string, good: string, ...statements: string[]): vo
   runOn(path, ...statements);
 }
 
-/** A backup where a process that was killed has left its log. */
+/** A backup in the place of a file whose killed process left its log. */
 function makeRestored(path: string, good: string): void {
   const script = `
     const { Database } = require("bun:sqlite");
@@ -394,7 +394,7 @@ function makeRestored(path: string, good: string): void {
     for (const sql of ["PRAGMA journal_mode = WAL", "CREATE TABLE notes (a)"]) database.run(sql);
     process.kill(process.pid, "SIGKILL");`;
   Bun.spawnSync([process.execPath, "-e", script]);
-  runOn(good, `VACUUM INTO '${good}-backup'`); // Not to the path itself: SQLite deletes a log beside a new file.
+  runOn(good, `VACUUM INTO '${good}-backup'`); // Not to the path itself: SQLite deletes a log next to a new file.
   renameSync(`${good}-backup`, path);
 }
 

@@ -1,6 +1,6 @@
 /**
  * Files whose cells hold anything. A call that hangs may keep its whole process from ever running a timer, so the
- * cases are worked through by a child, which is ended and replaced where it stays in one case.
+ * cases are worked through by a child, which is ended and replaced if it stays in one case.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -83,7 +83,7 @@ async function runChild(list: string[], progress: (doing: string) => void): Prom
   return { results, hung: isWhole ? undefined : current };
 }
 
-/** Where one cell of a column hangs, others of it would as well: each costs the whole time limit. */
+/** If one cell of a column hangs, others of it would too: each costs the whole time limit. */
 function nextPlace(scale: Scale, hung: Line): number | undefined {
   const cases = casesOf(scale);
   const next = cases.findIndex(

@@ -1,4 +1,4 @@
-/** Many processes on one file: nothing acknowledged is lost or there twice, and nobody has to wait for ever. */
+/** Many processes on one file: nothing acknowledged is lost or there twice, and nobody has to wait forever. */
 import { join } from "node:path";
 import { SqliteCheckpointStore, StoreBusyError } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";

@@ -16,7 +16,7 @@ type Synchronous = "full" | "normal";
 
 interface Extent {
   recordings: number;
-  /** Of each recording. In the full form they fill the log more than once, so that it is copied back and begun anew. */
+  /** Of each recording. In the full form they fill the log more than once, so that WAL checkpoints restart it. */
   calls: number;
   /** Of each recording. */
   cuts: number;

@@ -5,7 +5,7 @@
  *     npm run test:faults -- sigkill wal     those named
  *     npm run test:faults -- --short         in the form that npm test runs
  *
- * Exits with 1 where something was lost that must not be.
+ * Exits with 1 if something was lost that must not be.
  */
 import { parseArgs } from "node:util";
 import type { Report, ReportRow, Scenario } from "./scenario.js";

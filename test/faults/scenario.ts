@@ -21,7 +21,7 @@ export interface Scenario {
   readonly name: string;
   /** One sentence: what is done, and what must hold. */
   readonly about: string;
-  /** What this machine lacks for it, as the end of "skipped: "; `undefined` where it can run. */
+  /** What this machine lacks for it, as the end of "skipped: "; `undefined` if it can run. */
   missing(): string | undefined;
   /** @param progress Told what is being done, from time to time. */
   run(scale: Scale, progress: (doing: string) => void): Promise<Report>;

@@ -6,7 +6,7 @@
  * sampled. The seed begins the same choices; rounds end by
  * the clock, so a run is not repeated to the last operation.
  *
- * Exits with 1 where anything differed, or memory or handles grew.
+ * Exits with 1 if anything differed, or memory or handles grew.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";

@@ -14,7 +14,7 @@ import { Random } from "./support/random.js";
 interface Extent {
   /** The processes are killed when their logs have so many frames. */
   logs: readonly number[];
-  /** Further logs, that were copied back and begun anew. */
+  /** Further logs, which WAL checkpoints have restarted. */
   logsBegunAnew: number;
   /** Every so manieth frame's border. */
   borderStep: number;
@@ -73,10 +73,10 @@ class Damager {
     this.#random = new Random(this.#seed);
   }
 
-  async damageLog(folder: string, frames: number, isBegunAnew: boolean): Promise<void> {
+  async damageLog(folder: string, frames: number, isRestarted: boolean): Promise<void> {
     const { bytes, flips, borderStep } = EXTENT[this.scale];
-    const log = await DamagedLog.make(join(folder, "log"), frames, isBegunAnew, this.#random);
-    const kind = isBegunAnew ? "log begun anew" : "log";
+    const log = await DamagedLog.make(join(folder, "log"), frames, isRestarted, this.#random);
+    const kind = isRestarted ? "log begun anew" : "log";
     const { wal } = log;
     for (let border = wal.frames; border >= 0; border -= borderStep) {
       this.progress(`${kind} cut after frame ${border} of ${wal.frames}`);

@@ -1,4 +1,4 @@
-/** Fake timers, as an application's tests install them, change nothing: what waits goes on, what is measured stays true. */
+/** Fake timers, as an application's tests install them, change nothing: what waits continues, what is measured stays true. */
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, jest, setSystemTime, test } from "bun:test";
 import { join } from "node:path";

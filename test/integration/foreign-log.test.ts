@@ -1,4 +1,4 @@
-/** A write-ahead log beside a file that is not its own is never replayed; a file's own log always is. */
+/** A write-ahead log next to a file that is not its own is never replayed; a file's own log always is. */
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {

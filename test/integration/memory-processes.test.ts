@@ -456,7 +456,7 @@ describe("two processes", () => {
       const query = namedVector("the query");
       let searches = 0;
       for (; !isDone; searches++) {
-        // Searches alone never let the event loop hear of the child: it would be searched for ever.
+        // Searches alone never let the event loop hear of the child: it would search forever.
         await new Promise((resolve) => setImmediate(resolve));
         const options = { threshold: 0.5, topK: 1 + (searches % 200) };
         expectRightRows(query, options, await store.searchEntitiesSemantic(query, { sessionId, ...options }));

@@ -1,5 +1,5 @@
 /**
- * A graph that holds a graph, killed before every call it makes on the store, and resumed as the README tells:
+ * A graph that holds a graph, killed before every call it makes on the store, and resumed as the README describes:
  * it has to end with what an uninterrupted run gives.
  *
  * The runner is a model of the framework's, held against a recorded run of it.
@@ -89,7 +89,7 @@ describe.each(Object.keys(GRAPHS))("killed before any call and resumed: %s", (na
   });
 });
 
-/** Runs until the given call of the store, closes the file there, and resumes in a store opened anew. */
+/** Runs until the given call of the store, closes the file there, and resumes in a store opened again. */
 async function runKilledAt(killedAt: number, namespace: string, graph: Graph) {
   const folder = await createTemporaryFolder();
   const path = join(folder.path, "run.db");

@@ -254,7 +254,7 @@ test("the next version after one that is no integer is the next integer", async 
   expect(saved.version).toBe(3);
 });
 
-/** A value under a tag of ours that is well formed cannot be told from one of ours. */
+/** A value under a tag of ours that is well formed cannot be distinguished from one of ours. */
 function isWithoutWhatIsOurs(fields: Fields): boolean {
   const text =
     JSON.stringify(fields, (_, value) => (typeof value === "bigint" ? String(value) : value)) ?? "";

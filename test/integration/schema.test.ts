@@ -484,7 +484,7 @@ function expectAllTables(database: Database): void {
   for (const table of NAMES) expectTable(database, table);
 }
 
-/** The contract's columns and keys exactly, and its indexes, which others may be beside. */
+/** The contract's columns and keys exactly, and at least its indexes. */
 function expectTable(database: Database, table: string): void {
   expect(columnsOf(database, table)).toEqual(TABLES[table]?.columns ?? []);
   expect(foreignKeysOf(database, table)).toEqual(TABLES[table]?.foreignKeys ?? []);

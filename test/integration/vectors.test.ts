@@ -1,4 +1,4 @@
-/** The vectors beside the embeddings: kept in step whatever is done to the file, by whomever. */
+/** The vectors that are kept in addition to the embeddings: kept in step whatever is done to the file, by whomever. */
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { copyFileSync } from "node:fs";

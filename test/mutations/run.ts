@@ -1,5 +1,5 @@
 /**
- * `npm run test:mutations`: breaks a copy of the code on purpose, one breakage at a time, and tells which ones the tests notice.
+ * `npm run test:mutations`: breaks a copy of the code on purpose, one breakage at a time, and reports which ones the tests notice.
  *
  *     npm run test:mutations                     the whole list, each with the tests that it names
  *     npm run test:mutations -- --quick          those that .ci/run tries

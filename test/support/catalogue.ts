@@ -10,7 +10,7 @@ interface Column {
   pk: number;
 }
 
-/** `name TYPE`, then `NOT NULL`, `DEFAULT x` and `PRIMARY KEY` where they apply, in the order of the table. */
+/** `name TYPE`, then `NOT NULL`, `DEFAULT x` and `PRIMARY KEY` if they apply, in the order of the table. */
 export function columnsOf(database: Database, table: string): string[] {
   const sql = "SELECT name, type, [notnull], dflt_value, pk FROM pragma_table_info(?) ORDER BY cid";
   return rowsOf<Column>(database, sql, table).map((column) =>

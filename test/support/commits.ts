@@ -8,7 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 const HEADER = 32;
 const FRAME_HEADER = 24;
 
-/** The transactions committed since the log was begun: it goes on growing while a connection is open, up to a checkpoint. */
+/** The transactions committed since the log was started: it grows while a connection is open, up to a WAL checkpoint. */
 export function countCommits(databasePath: string): number {
   const path = `${databasePath}-wal`;
   const log = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);

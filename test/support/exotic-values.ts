@@ -1,4 +1,4 @@
-/** Values that plain JSON loses or changes, made anew at every call so that nothing is shared by accident. */
+/** Values that plain JSON loses or changes, created by every call, so that nothing is shared by accident. */
 export interface ExoticValue {
   readonly name: string;
   make(): unknown;
@@ -76,7 +76,7 @@ export function nest(levels: number, core: unknown): unknown {
   return value;
 }
 
-/** The stacks are set: an error made anew elsewhere would have another one. */
+/** The stacks are set: an error created elsewhere would have another one. */
 function makeError(): Error {
   const cause = Object.assign(new Error("because", { cause: { code: 7n } }), {
     stack: "Error: because\n    at b",

@@ -9,11 +9,11 @@ export interface NaiveQuery {
 
 export interface NaiveAnswer<M> {
   readonly found: M[];
-  /** The dimensions of all that could not be compared, where there was nothing that could. */
+  /** The dimensions of all that could not be compared, if nothing could. */
   readonly incomparable: number[];
 }
 
-/** 0 where either is a zero vector. Squares and their product must stay in the range of a double. */
+/** 0 if either is a zero vector. Squares and their product must stay in the range of a double. */
 export function naiveCosine(a: readonly number[], b: readonly number[]): number {
   const lengths = Math.sqrt(dot(a, a) * dot(b, b));
   return lengths === 0 ? 0 : Math.max(-1, Math.min(1, dot(a, b) / lengths));

@@ -1,4 +1,4 @@
-/** SQL by hand, beside a store. Every statement is finalized: one that lives on keeps its file open after close. */
+/** SQL by hand, past a store. Every statement is finalized: one that lives on keeps its file open after close. */
 import { Database, type SQLQueryBindings } from "bun:sqlite";
 
 export function rowsOf<Row = Record<string, unknown>>(

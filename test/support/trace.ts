@@ -24,7 +24,7 @@ export interface Trace {
 /** Where the calls go: any store, called by the methods' names. */
 export interface ReplayTarget {
   readonly store: object;
-  /** Called whenever an answer has come and no call is in flight; gives the store to go on with. */
+  /** Called whenever an answer has come and no call is in flight; gives the store to continue with. */
   whenIdle?(): Promise<object>;
 }
 

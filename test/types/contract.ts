@@ -3,7 +3,7 @@
  *
  * The first half declares the contract as the framework does, and takes nothing from this package, so that a change
  * of this package's own types cannot change what they are held against. It holds with `exactOptionalPropertyTypes`
- * (the project's tsconfig.json) and without (tsconfig.loose.json beside this file).
+ * (the project's tsconfig.json) and without (tsconfig.loose.json next to this file).
  */
 import type { Database } from "bun:sqlite";
 import type * as ours from "@obsku/checkpoint-sqlite";
@@ -233,7 +233,7 @@ type ReturnsResults<Implementation extends CheckpointBackend> = {
   [M in Method]: Takes<ReturnType<CheckpointBackend[M]>, ReturnType<Implementation[M]>>;
 };
 
-/** The same of the methods that a memory has beside those. */
+/** The same for the further methods of a memory store. */
 type MemoryTakesParameters<Implementation extends MemoryStore> = {
   [M in MemoryMethod]: Takes<Parameters<Implementation[M]>, Parameters<MemoryStore[M]>>;
 };

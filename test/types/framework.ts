@@ -1,6 +1,6 @@
 /**
  * As much of `@obsku/framework`, which is not on the registry, as the documentation's examples use: for the compiler alone,
- * nothing here is ever run. What it takes from a store is the contract beside this file.
+ * nothing here is ever run. What it takes from a store is the contract next to this file.
  */
 import type { Checkpoint, CheckpointBackend, MemoryStore } from "./contract.js";
 

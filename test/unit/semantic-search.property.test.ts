@@ -186,7 +186,7 @@ const sequences = fc.array(steps, { minLength: 5, maxLength: 40, size: "max" });
 
 type Opened = () => MemoryStore;
 
-/** What the store should hold, oldest first, beside the store that should hold it. */
+/** What the store should hold, oldest first, and the store that should hold it. */
 class Comparison {
   readonly #open: Opened;
   #store: MemoryStore;

@@ -19,7 +19,7 @@ const DATABASE = "store.db";
 const LOG = "store.db-wal";
 const MOST_ATTEMPTS = 20;
 
-/** How many calls the files hold, where it is a number of whole batches; and what else is wrong. */
+/** How many calls the files hold, if it is a number of whole batches; and what else is wrong. */
 interface Held {
   calls: number | undefined;
   problems: string[];
@@ -35,20 +35,20 @@ export class DamagedLog {
     readonly history: History,
   ) {}
 
-  /** @param isBegunAnew Whether the log is to have been copied back before, and its first frames overwritten. */
+  /** @param isRestarted Whether a WAL checkpoint is to have restarted the log before, so that its first frames are overwritten. */
   static async make(
     folder: string,
     frames: number,
-    isBegunAnew: boolean,
+    isRestarted: boolean,
     random: Random,
   ): Promise<DamagedLog> {
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder, { recursive: true });
-      const history = await writeUntil(folder, frames, isBegunAnew, random);
+      const history = await writeUntil(folder, frames, isRestarted, random);
       const wal = new Wal(readFileSync(join(folder, LOG)));
-      // Frames that are copied back already must stay in the log until it is begun anew: SQLite promises nothing else.
-      if (wal.frames < FRAMES_BEFORE_COPYING_BACK && wal.isBegunAnew === isBegunAnew) {
+      // Frames that a WAL checkpoint has copied must stay in the log until it is restarted: SQLite promises nothing else.
+      if (wal.frames < FRAMES_BEFORE_COPYING_BACK && wal.isRestarted === isRestarted) {
         const log = new DamagedLog(folder, wal, history);
         await log.#learn();
         return log;
@@ -126,15 +126,15 @@ export class DamagedLog {
 async function writeUntil(
   folder: string,
   frames: number,
-  isBegunAnew: boolean,
+  isRestarted: boolean,
   random: Random,
 ): Promise<History> {
   const path = join(folder, DATABASE);
   const child = new RecordedWriter({ path, seed: random.below(2 ** 32), synchronous: "normal" });
   const log = join(folder, LOG);
-  const isReached = isBegunAnew ? () => generationOf(log) > 0 : () => framesOf(log) >= frames;
+  const isReached = isRestarted ? () => generationOf(log) > 0 : () => framesOf(log) >= frames;
   while (!child.hasEnded && !isReached()) await Bun.sleep(1);
-  if (isBegunAnew) await Bun.sleep(random.between(5, 60));
+  if (isRestarted) await Bun.sleep(random.between(5, 60));
   await child.kill();
   return child.history();
 }
@@ -144,7 +144,7 @@ function framesOf(log: string): number {
   return Math.floor(size / 4_120);
 }
 
-/** How often the log was begun anew. */
+/** How often the log was restarted. */
 function generationOf(log: string): number {
   return framesOf(log) < FRAMES_BEFORE_COPYING_BACK ? 0 : readFileSync(log).readUInt32BE(12);
 }

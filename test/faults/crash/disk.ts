@@ -55,7 +55,7 @@ export class Disk {
     }
   }
 
-  /** What is found when the power is back. The disk itself goes on as if nothing had been. */
+  /** What is found when the power is back. The disk itself continues as if nothing had happened. */
   cut(style: CutStyle, random: Random): Map<string, Uint8Array> {
     const names = new Map(this.#names);
     changeNames(names, this.#unsyncedNames.slice(0, keptNames(this.#unsyncedNames.length, style, random)));

@@ -66,7 +66,7 @@ export class History {
   }
 }
 
-/** What a call in flight left in the file; where that is nothing, a row that no file holds. */
+/** What a call in flight left in the file; if that is nothing, a row that no file holds. */
 function effectIn(state: State, write: Write): Effect {
   const sessions = [...state.sessions.values()];
   const unknown = { id: "not in the file", createdAt: 0, updatedAt: 0 };

@@ -9,7 +9,7 @@ export class RecordedWriter {
   readonly #process: Bun.Subprocess<"ignore", number, "pipe">;
   readonly #output: string;
 
-  /** Its output goes into a file beside the database. @param under A command to run it under. */
+  /** Its output goes into a file next to the database. @param under A command to run it under. */
   constructor(settings: WriterSettings, under: readonly string[] = []) {
     this.#output = join(dirname(settings.path), "output.jsonl");
     const output = openSync(this.#output, "w");

@@ -6,7 +6,7 @@ import { rowsOf, withDatabase } from "../../support/sql.js";
 import { State } from "./state.js";
 
 export interface Recovery {
-  /** What the file held, where it could be read. */
+  /** What the file held, if it could be read. */
   state: State | undefined;
   problems: string[];
 }

@@ -134,7 +134,7 @@ export class State {
   }
 }
 
-/** What a fork copies gets ids that nobody is told. */
+/** What a fork copies gets ids that no call returns. */
 function withoutCopiedIds({ session, messages, checkpoints, entities }: SessionState) {
   const isFork = checkpoints[0]?.source === "fork";
   const isCopy = ({ createdAt }: StoredMessage) => isFork && createdAt <= session.createdAt;

@@ -30,7 +30,7 @@ export function missingForTracing(): string | undefined {
   return attempt.success ? undefined : "this machine does not permit ptrace";
 }
 
-/** The command to run a process under; its trace is left beside the database. */
+/** The command to run a process under; its trace is left next to the database. */
 export function tracing(databasePath: string): string[] {
   const trace = join(dirname(databasePath), TRACE);
   // One file a thread, so that no line is cut by another thread's.
@@ -50,7 +50,7 @@ export function readTrace(databasePath: string): DiskEvent[] {
   return reader.events;
 }
 
-/** `call(arguments) = result`, where the call succeeded. */
+/** `call(arguments) = result`, if the call succeeded. */
 const LINE = /^(\w+)\((.*)\)\s+= (\d+)$/;
 
 class TraceReader {

@@ -3,14 +3,14 @@
 export const WAL_HEADER = 32;
 const FRAME_HEADER = 24;
 
-/** How many frames a log holds before it is copied back and begun anew (`wal_autocheckpoint`). */
+/** How many frames a log holds before a WAL checkpoint restarts it (`wal_autocheckpoint`). */
 export const FRAMES_BEFORE_COPYING_BACK = 2_000;
 
 export class Wal {
   /** Whether each frame of the log's present generation ends a transaction. */
   readonly endsTransaction: readonly boolean[];
   /** Whether frames of an earlier generation follow, which later ones would overwrite. */
-  readonly isBegunAnew: boolean;
+  readonly isRestarted: boolean;
   readonly #frameLength: number;
 
   constructor(readonly bytes: Buffer) {
@@ -23,7 +23,7 @@ export class Wal {
       frames.push(bytes.readUInt32BE(at + 4) !== 0);
     }
     this.endsTransaction = frames;
-    this.isBegunAnew = at + this.#frameLength <= bytes.length;
+    this.isRestarted = at + this.#frameLength <= bytes.length;
   }
 
   get frames(): number {

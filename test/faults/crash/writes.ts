@@ -66,12 +66,12 @@ export const KILL_POINTS = [
 
 export type KillPoint = (typeof KILL_POINTS)[number];
 
-/** What a recorded child is told, as JSON. */
+/** The settings that a recorded child gets, as JSON. */
 export interface WriterSettings {
   path: string;
   seed: number;
   synchronous: "full" | "normal";
-  /** Then it closes the store and ends; absent: it goes on until it is killed. */
+  /** Then it closes the store and ends; absent: it writes until it is killed. */
   calls?: number;
   kill?: { point: KillPoint; transaction: number; statement: number };
 }

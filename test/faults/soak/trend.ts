@@ -9,7 +9,7 @@ export interface Sample {
   readonly heapMiB: number;
   /** What the system has given the process: SQLite's memory is in it, and what the allocators keep for later. */
   readonly rssMiB: number;
-  /** NaN where the system does not list them. */
+  /** NaN if the system does not list them. */
   readonly handles: number;
 }
 

@@ -92,7 +92,7 @@ function oneTo(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${index + 1}`);
 }
 
-/** The last line may be cut off: then nobody was told. */
+/** The last line may be cut off: then nothing was acknowledged. */
 function parse(output: string): Acknowledged {
   const serializer = new JsonPlusSerializer();
   const acknowledged: Acknowledged = { sessions: [], messages: [], checkpoints: [] };

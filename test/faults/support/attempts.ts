@@ -73,7 +73,7 @@ export async function outcomeOf(work: Promise<unknown>): Promise<string> {
   );
 }
 
-/** Opens the file anew and compares. */
+/** Opens the file again and compares. */
 export async function inspectAftermath(
   path: string,
   earlier: Earlier,

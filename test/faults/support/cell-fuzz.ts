@@ -1,7 +1,7 @@
 /**
  * Files whose cells hold anything: every read gives the equal value, or says in which cell it is corrupt.
  *
- * It works through numbered cases, so that a process which hangs in one can be replaced by another that goes on after it.
+ * It works through numbered cases, so that a process which hangs in one can be replaced by another that continues after it.
  */
 import { Database } from "bun:sqlite";
 import { copyFileSync, rmSync } from "node:fs";
@@ -26,7 +26,7 @@ const SEED = 20_261_123;
 const LONGEST_CALL = 10_000;
 const LONGEST_MESSAGE = 1_000;
 const EMBEDDING = [0.1, -0.2, 0.3];
-/** Columns beside the contract's, which hold no values of the caller's. */
+/** Columns apart from the contract's, which hold no values of the caller's. */
 const OWN_TABLES: Readonly<Record<string, readonly string[]>> = {
   checkpoint_sqlite_vectors: ["revision", "owner", "id", "session_id", "workspace_id", "unit"],
   checkpoint_sqlite_vector_deletions: ["deletions"],
@@ -261,8 +261,8 @@ export function casesOf(scale: Scale): Case[] {
 }
 
 /**
- * All, where any value may be; every third in the other structured columns, which are read by the same code; and in the
- * rest, where any text is as good as another, few of those that are text.
+ * All, if any value may be; every third in the other structured columns, which are read by the same code; and in the
+ * rest, if any text is as good as another, few of those that are text.
  */
 function cellsFor({ table, column }: Place): readonly HostileCell[] {
   const isStructured = TABLES[table]?.[column]?.kind.startsWith("json") === true;
@@ -300,7 +300,7 @@ function list(name: string, call: Read["call"], expected: readonly Expected[]): 
   return { name, call, expected, isList: true };
 }
 
-/** The fault of an answer; `undefined` where it is as it must be. */
+/** The fault of an answer; `undefined` if it is as it must be. */
 async function judge(
   read: Read,
   answering: Promise<unknown>,
@@ -384,7 +384,7 @@ function overwrite(database: Database, { table, column }: Place, { content }: Ho
   }
 }
 
-/** Text without tags is plain JSON; with tags, what is known of the cell tells, or else the serializer, which is tried by itself. */
+/** Text without tags is plain JSON; with tags, what is known of the cell decides, or else the serializer, which is tried by itself. */
 function readJsonOf(cell: HostileCell): ReadJson {
   const serializer = new JsonPlusSerializer();
   return (text) => {

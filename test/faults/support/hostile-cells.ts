@@ -8,7 +8,7 @@ export interface HostileCell {
   /** As the report groups them. */
   readonly kind: string;
   readonly content: SQLQueryBindings;
-  /** What a structured column must read from it; without it, JSON.parse tells. */
+  /** What a structured column must read from it; without it, JSON.parse decides. */
   readonly value?: unknown;
 }
 

@@ -28,7 +28,7 @@ export class Random {
     return this.fraction() < probability;
   }
 
-  /** @throws where there is nothing to pick from. */
+  /** @throws if there is nothing to pick from. */
   pick<T>(list: readonly T[]): T {
     const index = this.below(list.length);
     if (index >= list.length) throw new RangeError("Nothing to pick from");

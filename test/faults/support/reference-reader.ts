@@ -12,7 +12,7 @@ type Kind = "text" | "integer" | "plain" | "plain?" | "json" | "json?" | "vector
 interface Column {
   readonly field: string;
   readonly kind: Kind;
-  /** Where NULL is read as something else than absent. */
+  /** If NULL is read as anything but absent. */
   readonly whenNull?: unknown;
 }
 
@@ -83,7 +83,7 @@ export type ReadJson = (
 
 export interface Expected {
   readonly value: Row;
-  /** The columns that must, and those that may, be told to be corrupt. */
+  /** The columns that must, and those that may, be reported as corrupt. */
   readonly corrupt: readonly string[];
   readonly perhapsCorrupt: readonly string[];
   readonly table: string;
