@@ -2,7 +2,7 @@ import type { ContestantName } from "../contestants/contestant.js";
 import type { Runner } from "../contestants/runner.js";
 import type { Durability } from "../contestants/subject.js";
 import type { Row, Target } from "../harness/rounds.js";
-import { DURABILITIES, lanesOf, withRunners } from "./files.js";
+import { atEachDurability, lanesOf } from "./files.js";
 import type { Workload } from "./workload.js";
 
 /** How many times the floor's one-at-a-time rate. */
@@ -16,15 +16,12 @@ export const atOnce: Workload = {
   title: "Sessions at once",
   about:
     "So many sessions make one call each at the same time; the time is per call. The floor can only do one after the other.",
-  async run(bench) {
-    for (const durability of DURABILITIES) {
-      await withRunners(bench, durability, async (runners) => {
-        const counts = bench.isQuick ? [1, 8] : [1, 8, 64];
-        await bench.measure(counts.map((sessions) => row(runners, "save", sessions, durability)));
-        await bench.measure(counts.map((sessions) => row(runners, "message", sessions, durability)));
-      });
-    }
-  },
+  run: (bench) =>
+    atEachDurability(bench, async (durability, runners) => {
+      const counts = bench.isQuick ? [1, 8] : [1, 8, 64];
+      await bench.measure(counts.map((sessions) => row(runners, "save", sessions, durability)));
+      await bench.measure(counts.map((sessions) => row(runners, "message", sessions, durability)));
+    }),
 };
 
 function row(

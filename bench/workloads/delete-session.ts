@@ -15,7 +15,7 @@ import type { Bench, Workload } from "./workload.js";
 export const deleteSession: Workload = {
   name: "delete",
   title: "Delete a long session",
-  about: "A session of 100 k messages, filled anew each round. LangGraph: `deleteThread` of as many writes.",
+  about: "A session of 100 k messages, filled again each round. LangGraph: `deleteThread` of as many writes.",
   async run(bench) {
     const count = bench.isQuick ? 1_000 : 100_000;
     for (const durability of DURABILITIES) {

@@ -16,6 +16,16 @@ import type { Bench } from "./workload.js";
 
 export const DURABILITIES: readonly Durability[] = ["full", "normal"];
 
+/** Runs `use` once per durability, with all that take part at it, each on a new file. */
+export async function atEachDurability(
+  bench: Bench,
+  use: (durability: Durability, runners: Map<ContestantName, Runner>) => Promise<void>,
+): Promise<void> {
+  for (const durability of DURABILITIES) {
+    await withRunners(bench, durability, (runners) => use(durability, runners));
+  }
+}
+
 /** Runs `use` with all that take part at the durability, each on a new file. */
 export async function withRunners(
   bench: Bench,

@@ -1,4 +1,4 @@
-import { DURABILITIES, lanesOf, withRunners } from "./files.js";
+import { atEachDurability, lanesOf } from "./files.js";
 import type { Workload } from "./workload.js";
 
 export const turn: Workload = {
@@ -7,23 +7,20 @@ export const turn: Workload = {
   about:
     "Get the session, get its messages, add five, save a small checkpoint; ten turns a session. LangGraph: `getTuple`, " +
     "five `putWrites` and a `put` with the messages so far.",
-  async run(bench) {
-    for (const durability of DURABILITIES) {
-      await withRunners(bench, durability, (runners) =>
-        bench.measure([
-          {
-            label: durability,
-            isHeadline: true,
-            lanes: lanesOf(runners, (calls) => ({ kind: "turn", calls }), {
-              multipleOf: bench.isQuick ? 1 : 10,
-            }),
-            targets: [
-              { kind: "within", of: "floor", times: 1.15 },
-              { kind: "faster", than: "LangGraph", times: 1 },
-            ],
-          },
-        ]),
-      );
-    }
-  },
+  run: (bench) =>
+    atEachDurability(bench, (durability, runners) =>
+      bench.measure([
+        {
+          label: durability,
+          isHeadline: true,
+          lanes: lanesOf(runners, (calls) => ({ kind: "turn", calls }), {
+            multipleOf: bench.isQuick ? 1 : 10,
+          }),
+          targets: [
+            { kind: "within", of: "floor", times: 1.15 },
+            { kind: "faster", than: "LangGraph", times: 1 },
+          ],
+        },
+      ]),
+    ),
 };
