@@ -1,8 +1,7 @@
 /**
- * JavaScript values to what `JSON.stringify` can write.
+ * Converts JavaScript values to plain ones that `JSON.stringify` can write.
  *
- * One walk, which copies: each property is read once, so that what was walked is what is written, whatever a getter answers
- * the next time.
+ * A single walk copies the value and reads each property once, so a getter cannot return something else when it is written.
  *
  * Limits: {@link MAX_DEPTH} levels, {@link MAX_CONTAINERS} objects and arrays.
  */
@@ -12,19 +11,19 @@ import { isInstance, messageOf } from "../values/describe.js";
 import { isAggregateError, isArrayBuffer, isError, isMap, isRegExp, isSet, viewNameOf } from "./built-ins.js";
 import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY, tagged } from "./tags.js";
 
-/** Less than half of what the engine's stack holds (Bun 1.2 to 1.4): the caller's own frames need room too. */
+/** Less than half of what fits on the engine's stack (Bun 1.2 to 1.4): the caller's own frames need room too. */
 export const MAX_DEPTH = 2_000;
 
 /** A small value that shares its parts (`b = [a, a]; c = [b, b]; …`) can stand for billions of objects when written out. */
 export const MAX_CONTAINERS = 10_000_000;
 
 /**
- * Below this depth nobody looks for cycles: a cycle passes it soon enough, and ordinary values never pay for the
- * search among their ancestors.
+ * The search for cycles starts at this depth: a cycle always reaches it, and ordinary values, which do not, skip the cost
+ * of searching their ancestors.
  */
 const CYCLE_SEARCH_DEPTH = 64;
 
-/** @throws {SerializationError} naming the path to what cannot be written or read. */
+/** @throws {SerializationError} with the path to the part that cannot be written or read. */
 export function encode(value: unknown): unknown {
   return new Encoder().encodeRoot(value);
 }
@@ -32,7 +31,7 @@ export function encode(value: unknown): unknown {
 class Encoder {
   #depth = 0;
   #containers = 0;
-  /** The way to the container that is being walked; entries above `#depth` are left over from earlier ones. */
+  /** The path to the current container; entries beyond `#depth` are left over from earlier paths. */
   readonly #keys: (string | number)[] = [];
   readonly #ancestors: object[] = [];
 
@@ -47,12 +46,12 @@ class Encoder {
     }
   }
 
-  /** An element of an array, Map or Set: there `undefined` has a place of its own, which JSON would turn to null. */
+  /** Encodes an element of an array, Map or Set. An `undefined` element gets a tag, because JSON would turn it into null. */
   #encodeElement(value: unknown, key: string | number): unknown {
     return value === undefined ? tagged(TAG.undefined, null) : this.#encode(value, key);
   }
 
-  /** `undefined` for what JSON drops: functions, symbols and `undefined` itself. */
+  /** Returns `undefined` for values that JSON drops: functions, symbols and `undefined` itself. */
   #encode(value: unknown, key: string | number): unknown {
     switch (typeof value) {
       case "object":
@@ -85,7 +84,7 @@ class Encoder {
     if (++this.#containers > MAX_CONTAINERS) {
       throw this.#failure(
         depth + 1,
-        `is more than ${MAX_CONTAINERS} objects and arrays, counting shared ones each time they are met`,
+        `has more than ${MAX_CONTAINERS} objects and arrays; a shared one counts each time it occurs`,
       );
     }
     this.#depth = depth + 1;
@@ -94,7 +93,7 @@ class Encoder {
     return encoded;
   }
 
-  /** @param isFromToJSON As in JSON, what a `toJSON` returned is not asked for its own. */
+  /** @param isFromToJSON As in JSON, the result of a `toJSON` method is not asked for its own `toJSON`. */
   #encodeEntered(container: object, key: string | number, isFromToJSON: boolean): unknown {
     const prototype: unknown = Object.getPrototypeOf(container);
     if (prototype !== Object.prototype && prototype !== Array.prototype && prototype !== null) {
@@ -104,10 +103,10 @@ class Encoder {
       }
     }
     if (!isFromToJSON && hasToJSON(container)) {
-      const made: unknown = container.toJSON(String(key));
-      return typeof made === "object" && made !== null
-        ? this.#encodeContainer(made, "toJSON()", true)
-        : this.#encode(made, "toJSON()");
+      const result: unknown = container.toJSON(String(key));
+      return typeof result === "object" && result !== null
+        ? this.#encodeContainer(result, "toJSON()", true)
+        : this.#encode(result, "toJSON()");
     }
     if (Array.isArray(container)) {
       return this.#encodeArray(container);
@@ -149,7 +148,7 @@ class Encoder {
     return isTagLookalike ? tagged(TAG.object, copy) : copy;
   }
 
-  /** Instances of built-in classes; `undefined` for an instance of any other class, which JSON writes as a record. */
+  /** Encodes an instance of a built-in class. Returns `undefined` for any other class, whose instances JSON writes as records. */
   #encodeInstance(instance: object): unknown {
     if (types.isDate(instance)) {
       const isInvalid = Number.isNaN(Date.prototype.getTime.call(instance));
@@ -214,7 +213,7 @@ class Encoder {
     return tagged(TAG.error, parts);
   }
 
-  /** Own enumerable properties that are not told otherwise. */
+  /** Encodes the own enumerable properties that are not already in `parts`. */
   #encodeErrorFields(error: Error, parts: ErrorParts): Record<string, unknown> {
     const fields: Record<string, unknown> = {};
     for (const key of Object.keys(error).filter((each) => !Object.hasOwn(parts, each))) {
@@ -226,17 +225,17 @@ class Encoder {
     return fields;
   }
 
-  /** Where the way to a container that is its own ancestor meets any container for the second time: below, it only goes round. */
+  /** The depth at which a path with a cycle first repeats a container. */
   #depthOfRepetition(container: object): number {
-    const met = new Set<object>();
-    const way = [...this.#ancestors.slice(0, this.#depth), container];
-    return way.findIndex((ancestor) => met.size === met.add(ancestor).size);
+    const seen = new Set<object>();
+    const path = [...this.#ancestors.slice(0, this.#depth), container];
+    return path.findIndex((ancestor) => seen.size === seen.add(ancestor).size);
   }
 
-  /** @param length Of the path: how many containers lead to the place. */
+  /** @param length Number of containers on the path to the failing part. */
   #failure(length: number, reason: string, cause?: unknown): SerializationError {
     const path = pathOf(this.#keys.slice(1, length));
-    return new SerializationError(shortened(path), reason, cause === undefined ? undefined : { cause });
+    return new SerializationError(withoutMiddle(path), reason, cause === undefined ? undefined : { cause });
   }
 }
 
@@ -244,12 +243,12 @@ function hasToJSON(value: object): value is { toJSON(key: string): unknown } {
   return "toJSON" in value && typeof value.toJSON === "function";
 }
 
-/** What `JSON.rawJSON` made: a copy of it would be written as an object. */
+/** Recognizes the result of `JSON.rawJSON`: JSON would write a copy of it as an object. */
 function isRawJSON(value: object): boolean {
   return "rawJSON" in value && Object.getPrototypeOf(value) === null && Object.isFrozen(value);
 }
 
-/** `undefined` for a Symbol object, which JSON writes as a record. */
+/** Returns `undefined` for a Symbol object, which JSON writes as a record. */
 function unboxed(value: object): unknown {
   if (types.isNumberObject(value)) {
     return Number.prototype.valueOf.call(value);
@@ -267,7 +266,7 @@ function base64Of(view: ArrayBufferView): string {
   return Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString("base64");
 }
 
-/** A path of thousands of steps is told by its ends. */
-function shortened(path: string): string {
+/** A path may have thousands of steps: its two ends are enough to find the place. */
+function withoutMiddle(path: string): string {
   return path.length <= 300 ? path : `${path.slice(0, 150)} … ${path.slice(-150)}`;
 }

@@ -19,7 +19,7 @@ import { toText } from "./text.js";
 export class JsonPlusSerializer {
   /**
    * @throws {SerializationError} naming the path, where the value contains itself, is nested deeper than 2,000
-   *   levels, is more than 10,000,000 objects and arrays, cannot be read (a getter or `toJSON` throws), or is itself a function or symbol.
+   *   levels, has more than 10,000,000 objects and arrays, cannot be read (a getter or `toJSON` throws), or is itself a function or symbol.
    */
   serialize(value: unknown): string {
     return toText(value);

@@ -1,4 +1,4 @@
-/** The table `checkpoints`: its statements, what they take, and the mapper from row to {@link Checkpoint}. */
+/** The table `checkpoints`: its SQL, its row types and the mapper from a row to a {@link Checkpoint}. */
 import type { Connection, Row, Statements } from "../database/connection.js";
 import { extendedCodeOf, SQLITE } from "../database/sqlite-errors.js";
 import { CheckpointVersionConflictError, InvalidArgumentError } from "../errors.js";
@@ -23,12 +23,12 @@ import { storedCycleState, storedNodeResults, withNumericIteration } from "../va
 const COLUMNS =
   "id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at";
 
-// "Newest" is by time of saving. `step` starts again with a run, and so says nothing across runs.
+// "Newest" means saved last. `step` starts at 0 again in each run, so it cannot order checkpoints across runs.
 //
-// `likelihood` says that most checkpoints are of the root namespace "", whatever ANALYZE has counted: otherwise SQLite may take
-// the index of versions, because it narrows a search by the namespace too, and sort what it finds.
+// `likelihood` tells SQLite that most checkpoints are in the root namespace "", whatever ANALYZE has counted. Without it SQLite
+// may choose the index of versions, which also narrows a search by namespace, and then sort what it finds.
 export const CHECKPOINTS_SQL = {
-  // No row: no such session.
+  // Inserts no row if the session does not exist.
   insert: `
     INSERT INTO main.checkpoints (${COLUMNS})
     SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
@@ -46,7 +46,7 @@ export const CHECKPOINTS_SQL = {
     FROM main.checkpoints
     WHERE id = ?1`,
 
-  // Two indexes merged: one has the checkpoints of the root namespace "", the other all with a name.
+  // Merges two indexes: one covers the root namespace "", the other all named namespaces.
   list: `
     SELECT ${COLUMNS}, rowid AS position
     FROM main.checkpoints
@@ -68,7 +68,7 @@ export const CHECKPOINTS_SQL = {
     ORDER BY created_at DESC, rowid DESC
     LIMIT +?2`,
 
-  // The last term is what the index is made for; SQLite does not see it in the one before.
+  // `namespace <> ''` lets SQLite use the partial index; it does not infer it from the equality.
   listInNamespace: `
     SELECT ${COLUMNS}
     FROM main.checkpoints
@@ -78,7 +78,7 @@ export const CHECKPOINTS_SQL = {
     ORDER BY created_at DESC, rowid DESC
     LIMIT +?3`,
 
-  // The same three lists, of what was saved before a checkpoint: `?3` and `?4` are its time and position.
+  // The three lists above, limited to checkpoints saved before a given one: `?3` and `?4` are its time and position.
   listBefore: `
     SELECT ${COLUMNS}, rowid AS position
     FROM main.checkpoints
@@ -119,8 +119,8 @@ export const CHECKPOINTS_SQL = {
     WHERE id = ?1
       AND session_id = ?2`,
 
-  // The newest of the namespace that sorts last, and whether the session has another one. Most have not: then this is all that a
-  // read of the latest takes. The root namespace "" sorts first.
+  // The newest checkpoint of the namespace that sorts last, and whether the session has other namespaces. Most sessions have
+  // one namespace, and then this statement alone finds the latest checkpoint. The root namespace "" sorts first.
   latestOfLastNamespace: `
     SELECT
       ${COLUMNS},
@@ -153,9 +153,10 @@ export const CHECKPOINTS_SQL = {
       )
     )`,
 
-  // A graph that runs as a node of another saves under that node's name. So a namespace is nested where the latest checkpoint
-  // of another one names it among its nodes, done or pending. The first three terms find each namespace and its latest checkpoint by
-  // searches of an index; text that is not JSON names no nodes. A set of node results that has a node "__type" is wrapped.
+  // A graph that runs as a node of another graph saves under that node's name. So a namespace is nested if the latest
+  // checkpoint of another namespace lists it among its nodes, completed or pending. The first three table expressions find each
+  // namespace and its latest checkpoint by index searches. Text that is not JSON names no nodes. Node results with a node
+  // called "__type" are wrapped in a tag.
   latestOfOutermost: `
     WITH RECURSIVE
       namespaces (namespace) AS (
@@ -250,7 +251,7 @@ export const CHECKPOINTS_SQL = {
 
 const SOURCES: readonly CheckpointSource[] = ["input", "loop", "interrupt", "fork"];
 
-/** A row to be, without what the store adds. */
+/** Columns of a new row; the store adds the id and the time. */
 export interface NewCheckpointRow {
   session_id: string;
   namespace: string;
@@ -267,7 +268,7 @@ export interface NewCheckpointRow {
 export interface EncodedCheckpointPage {
   /** `null`: every namespace. */
   namespace: string | null;
-  /** `null`: from the newest. */
+  /** `null`: start from the newest. */
   beforeId: string | null;
   /** -1: all. */
   limit: number;
@@ -343,9 +344,9 @@ export class CheckpointsTable {
   }
 
   /**
-   * `undefined`: no such session.
+   * Returns `undefined` if the session does not exist.
    *
-   * @throws {CheckpointVersionConflictError} where the version exists in the session and namespace.
+   * @throws {CheckpointVersionConflictError} if the session and namespace already have this version.
    */
   insert(id: string, checkpoint: NewCheckpointRow, createdAt: number): Checkpoint | undefined {
     try {
@@ -365,7 +366,7 @@ export class CheckpointsTable {
       );
       return changes === 0 ? undefined : toCheckpoint({ ...checkpoint, id, created_at: createdAt });
     } catch (error) {
-      // The only other unique key of the table is the id, whose violation has a code of its own.
+      // The table's only other unique key is the id, and SQLite reports its violation with a different code.
       if (extendedCodeOf(error) === SQLITE.CONSTRAINT_UNIQUE) {
         const { session_id, namespace, version } = checkpoint;
         throw new CheckpointVersionConflictError(session_id, namespace, version, { cause: error });
@@ -374,7 +375,7 @@ export class CheckpointsTable {
     }
   }
 
-  /** The same; where the version exists, one above the highest of the session and namespace is taken instead. */
+  /** Inserts a checkpoint; if its version exists, takes the highest version of the session and namespace + 1 instead. */
   insertAtNextVersion(id: string, checkpoint: NewCheckpointRow, createdAt: number): Checkpoint | undefined {
     try {
       return this.insert(id, checkpoint, createdAt);
@@ -391,7 +392,7 @@ export class CheckpointsTable {
     if (!Number.isSafeInteger(next)) {
       throw new InvalidArgumentError(
         "checkpoint.version",
-        `exists, and there is none above it: namespace "${namespace}" of session ${session_id} holds the highest ` +
+        `already exists and has no next version: namespace "${namespace}" of session ${session_id} has reached the highest ` +
           `possible version, ${Number.MAX_SAFE_INTEGER}. Save into another namespace`,
       );
     }
@@ -438,7 +439,7 @@ export class CheckpointsTable {
     }
   }
 
-  /** The newest saved of the run itself: of all namespaces that are not nested in another; see the statement. */
+  /** The newest checkpoint of the run itself, ignoring namespaces nested in another: see `latestOfOutermost`. */
   latest(sessionId: string): Checkpoint | null {
     const newest = this.#statements.latestOfLastNamespace.get(sessionId);
     const row = newest?.has_others === 1 ? this.#statements.latestOfOutermost.get(sessionId) : newest;
@@ -449,7 +450,7 @@ export class CheckpointsTable {
     this.#statements.delete.run(id);
   }
 
-  /** In which session a checkpoint was saved, and when. `undefined`: no such checkpoint. */
+  /** The session that a checkpoint was saved in, and when; `undefined` if the checkpoint does not exist. */
   origin(checkpointId: string): { sessionId: string; savedAt: number } | undefined {
     const row = this.#statements.origin.get(checkpointId);
     return row === null

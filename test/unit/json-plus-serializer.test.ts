@@ -938,7 +938,7 @@ describe("a value that is large", () => {
     ["records", (part: unknown) => ({ left: part, right: part })],
   ])("is refused when shared %s make it 2^40 parts, instead of being written without end", (_kind, wrap) => {
     expect(refusalOf(nest(40, wrap, "leaf")).message).toEndWith(
-      "is more than 10000000 objects and arrays, counting shared ones each time they are met",
+      "has more than 10000000 objects and arrays; a shared one counts each time it occurs",
     );
   });
 
