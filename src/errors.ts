@@ -1,9 +1,8 @@
 /**
- * Every error that this package rejects or throws with.
+ * Every error that this package throws or rejects with.
  *
- * One base class; `code` is stable and meant for programs, `message` for people. `_tag` and `name` are the class
- * name as a string of its own, because the framework tells its errors apart by `_tag` and a bundler may rename
- * the class.
+ * All share one base class. `code` is stable and meant for programs, `message` is for people. `_tag` and `name` repeat
+ * the class name as a string, because the framework distinguishes errors by `_tag` and a bundler may rename the class.
  */
 
 /** Every realm and every copy of this package gets the same symbol from here; each has a class of its own. */
@@ -14,7 +13,7 @@ export abstract class CheckpointStoreError extends Error {
   abstract readonly _tag: string;
   /** Stable, in capitals: `SESSION_NOT_FOUND`, `STORE_BUSY`, … */
   abstract readonly code: string;
-  /** Whether the same call may succeed later without anything being changed by the caller. */
+  /** Whether the same call may succeed later without a change by the caller. */
   readonly retryable: boolean = false;
 
   /** @internal Read by {@link isCheckpointStoreError}. On the prototype, so that logs of an error do not show it. */
@@ -85,7 +84,7 @@ export class EntityNotFoundError extends CheckpointStoreError {
   }
 }
 
-/** No embedding that passes a search's filters has as many dimensions as its query: they come from different models. */
+/** A search's filters match embeddings, but none with the query's number of dimensions: they come from different models. */
 export class VectorDimensionError extends CheckpointStoreError {
   readonly _tag = "VectorDimensionError";
   override readonly name = "VectorDimensionError";
@@ -97,7 +96,7 @@ export class VectorDimensionError extends CheckpointStoreError {
   ) {
     super(
       `Vector dimensions must match: ${queryDimensions} vs ${storedDimensions}. ` +
-        "Search with the embedding model that the stored embeddings were made with.",
+        "Search with the embedding model that created the stored embeddings.",
     );
   }
 }
@@ -122,13 +121,13 @@ export class CheckpointVersionConflictError extends CheckpointStoreError {
   }
 }
 
-/** Something in the file is not what a store would have written there. The message names the place, never the payload. */
+/** The file holds data that no store would have written. The message names the place, never the payload. */
 export class CheckpointCorruptionError extends CheckpointStoreError {
   readonly _tag = "CheckpointCorruptionError";
   override readonly name = "CheckpointCorruptionError";
   readonly code = "CHECKPOINT_CORRUPTION";
 
-  /** @param reason Where (table, id and column, or the path within a value) and what is wrong there. */
+  /** @param reason What is wrong, and where: table, id and column, or the path within a value. */
   constructor(
     readonly reason: string,
     options?: ErrorOptions,
@@ -143,7 +142,7 @@ export class SerializationError extends CheckpointStoreError {
   override readonly name = "SerializationError";
   readonly code = "NOT_SERIALIZABLE";
 
-  /** @param path Where in the value, as `$.a[0]`, or in an argument, as `options.metadata.a[0]`. */
+  /** @param path The place in the value, such as `$.a[0]`, or in an argument, such as `options.metadata.a[0]`. */
   constructor(
     readonly path: string,
     readonly reason: string,
@@ -152,19 +151,19 @@ export class SerializationError extends CheckpointStoreError {
     super(`Value cannot be serialized: ${path} ${reason}`, options);
   }
 
-  /** @internal The same error, with the argument's name instead of `$` at the start of its path. */
+  /** @internal This error, with the argument's name instead of `$` at the start of its path. */
   within(argument: string): SerializationError {
     return new SerializationError(argument + this.path.slice(1), this.reason, { cause: this.cause });
   }
 }
 
-/** An argument or option is not of its kind. Nothing was written. */
+/** An argument or option has a value that is not allowed. Nothing was written. */
 export class InvalidArgumentError extends CheckpointStoreError {
   readonly _tag = "InvalidArgumentError";
   override readonly name = "InvalidArgumentError";
   readonly code = "INVALID_ARGUMENT";
 
-  /** @param argument Which one, with the place within it: `message.toolCalls[0].name`. */
+  /** @param argument The argument, with the path within it: `message.toolCalls[0].name`. */
   constructor(
     readonly argument: string,
     problem: string,
@@ -181,7 +180,7 @@ export class StoreClosedError extends CheckpointStoreError {
   readonly code = "STORE_CLOSED";
 
   constructor(options?: ErrorOptions) {
-    super("Store is closed: open a new SqliteCheckpointStore on the same file to go on.", options);
+    super("Store is closed: open a new SqliteCheckpointStore on the same file to continue.", options);
   }
 }
 
@@ -201,7 +200,7 @@ export class StoreBusyError extends CheckpointStoreError {
   }
 }
 
-/** The host application holds a transaction of its own open on the `Database` it passed. Nothing was written. */
+/** The host application has a transaction open on the `Database` that it passed. Nothing was written. */
 export class HostTransactionError extends CheckpointStoreError {
   readonly _tag = "HostTransactionError";
   override readonly name = "HostTransactionError";
@@ -210,14 +209,14 @@ export class HostTransactionError extends CheckpointStoreError {
 
   constructor(options?: ErrorOptions) {
     super(
-      "Host transaction is open: the Database passed to the store is inside a transaction of its own, " +
+      "Host transaction is open: the Database passed to the store is inside a transaction of the host, " +
         "which the store must not commit. End that transaction, then call again.",
       options,
     );
   }
 }
 
-/** The store, its file or the folder of the file does not allow writing. Nothing was written. */
+/** The store, its file or the file's folder is read-only. Nothing was written. */
 export class StoreReadonlyError extends CheckpointStoreError {
   readonly _tag = "StoreReadonlyError";
   override readonly name = "StoreReadonlyError";
@@ -243,13 +242,13 @@ export class StoreOpenError extends CheckpointStoreError {
   }
 }
 
-/** The file that the store has open is no longer the one at its path. Nothing was written. */
+/** The store's open file is no longer the file at its path. Nothing was written. */
 export class StoreFileMovedError extends CheckpointStoreError {
   readonly _tag = "StoreFileMovedError";
   override readonly name = "StoreFileMovedError";
   readonly code = "STORE_FILE_MOVED";
 
-  /** @param happened What became of the file, as far as its path tells. */
+  /** @param happened What happened to the file, such as "was deleted or renamed". */
   constructor(
     readonly path: string,
     happened: string,
@@ -257,13 +256,13 @@ export class StoreFileMovedError extends CheckpointStoreError {
   ) {
     super(
       `Store file has moved: ${JSON.stringify(path)} ${happened} while the store was open. Nothing was written: close the store, ` +
-        'put the file back or open the one you mean, then call again. See "Move or rename the file" in docs/operating.md.',
+        'put the file back or open a new store on the right file, then call again. See "Move or rename the file" in docs/operating.md.',
       options,
     );
   }
 }
 
-/** No room is left on the disk or within the database's size limit. Nothing was written; earlier data is intact. */
+/** The disk is full, or the database has reached its size limit. Nothing was written; earlier data is intact. */
 export class DiskFullError extends CheckpointStoreError {
   readonly _tag = "DiskFullError";
   override readonly name = "DiskFullError";
@@ -271,11 +270,11 @@ export class DiskFullError extends CheckpointStoreError {
   override readonly retryable = true;
 
   constructor(options?: ErrorOptions) {
-    super("Disk is full: nothing was written. Make room, then call again.", options);
+    super("Disk is full: nothing was written. Free some space, then call again.", options);
   }
 }
 
-/** SQLite or the operating system failed in a way that has no error of its own here; `cause` is theirs. Nothing was written. */
+/** Any other failure of SQLite or the operating system; `cause` is the original error. Nothing was written. */
 export class StorageError extends CheckpointStoreError {
   readonly _tag = "StorageError";
   override readonly name = "StorageError";
@@ -286,7 +285,7 @@ export class StorageError extends CheckpointStoreError {
   }
 }
 
-/** The operating system failed while a transaction was being committed: SQLite cannot know whether it is in the file. */
+/** The operating system failed during a commit: SQLite cannot know whether the transaction is in the file. */
 export class OutcomeUnknownError extends CheckpointStoreError {
   readonly _tag = "OutcomeUnknownError";
   override readonly name = "OutcomeUnknownError";
@@ -295,7 +294,7 @@ export class OutcomeUnknownError extends CheckpointStoreError {
   constructor(options?: ErrorOptions) {
     super(
       "Outcome unknown: writing the commit to disk failed, so this write may or may not be in the file. " +
-        "Close the store, mend the disk, open it again and read before you repeat the call.",
+        "Close the store, fix the disk, open the store again and read before you repeat the call.",
       options,
     );
   }

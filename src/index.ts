@@ -1,4 +1,4 @@
-// First: on Node it says what is missing, before anything else can fail.
+// Imported first: on Node it reports that Bun is missing before anything else can fail.
 import "./runtime/bun.js";
 
 export {

@@ -1,11 +1,11 @@
 /**
- * The store: what each call of the contract means.
+ * The store: the methods of the contract.
  *
- * Every call goes one way. A write is checked and encoded when it is called, waits in the write queue, and runs its
- * statements in a transaction; a read waits for the writes called before it, and its rows go through a mapper.
+ * A write validates and encodes its arguments when it is called, waits in the write queue, and runs its statements in a
+ * transaction. A read waits for the writes called before it; a mapper turns its rows into values.
  */
 
-// For users whose own `lib` has no Symbol.asyncDispose.
+// For users whose `lib` has no Symbol.asyncDispose.
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { type Connection, IN_MEMORY } from "./database/connection.js";
@@ -66,15 +66,15 @@ import { newRowId, newSessionId } from "./values/ids.js";
 /**
  * Keeps the sessions, messages and checkpoints of agent runs, and agents' memory, in one SQLite file.
  *
- * Several stores, in one process or many, may work on one file at once. Every method rejects with a
- * {@link CheckpointStoreError}, none throws; a promise of a write resolves when the write is committed, and a read
- * sees every write that was called on the same store before it.
+ * Several stores, in one process or many, can use one file at once. Methods never throw synchronously; they reject with
+ * a {@link CheckpointStoreError}. A write resolves when it is committed, and a read sees every write called earlier on the
+ * same store.
  *
- * Besides the errors each method names, all can reject with InvalidArgumentError (nothing was done),
+ * Besides the errors listed at each method, every method can reject with InvalidArgumentError (nothing was done),
  * StoreClosedError, StoreBusyError (another connection held the lock for longer than `busyTimeout`), StorageError
- * and CheckpointCorruptionError; every write of structured values with SerializationError (a cycle, or too deep); every
- * write with StoreReadonlyError, StoreFileMovedError, DiskFullError, OutcomeUnknownError and
- * HostTransactionError.
+ * and CheckpointCorruptionError. Every write can also reject with StoreReadonlyError, StoreFileMovedError, DiskFullError,
+ * OutcomeUnknownError and HostTransactionError, and a write of structured values with SerializationError (a cycle, or
+ * nested too deep).
  *
  * @example
  * await using store = new SqliteCheckpointStore("./runs.db");
@@ -95,21 +95,22 @@ export class SqliteCheckpointStore implements MemoryStore {
   readonly #search: SemanticSearch;
 
   /**
-   * Opens the file, makes it where it is missing (mode 0600, with its folders), and leaves the schema in place.
-   * Synchronous: it may wait for another process that is doing the same.
+   * Opens the file, creates it if it is missing (mode 0600, with its folders), and creates or upgrades the schema.
+   * Synchronous: it may wait for another process that is opening the same file.
    *
-   * @param path A file's path, or `":memory:"` (default; the data is gone on close), or a Database that the host application opened. A host's Database is
-   *   used with its own settings (its foreign keys must be on), its other tables are left alone, and close leaves it open.
-   * @throws {InvalidArgumentError} for a path or an option that is not allowed, named.
-   * @throws {StoreOpenError} where the file cannot be opened, is not a database, is of a newer schema, or has tables of
-   *   our names that are not ours. Nothing was changed.
-   * @throws {StoreBusyError} where another process kept the file locked for longer than `busyTimeout`.
-   * @throws {HostTransactionError} where the host holds a transaction open and the schema is not in place yet.
+   * @param path A file's path, `":memory:"` (default; the data is gone on close), or a Database that the host application
+   *   opened. The store keeps the settings of a host's Database (its foreign keys must be on), ignores its other tables, and
+   *   leaves it open on close.
+   * @throws {InvalidArgumentError} if the path or an option is not allowed; the error names it.
+   * @throws {StoreOpenError} if the file cannot be opened, is not a database, has a newer schema, or has tables with our
+   *   names but a different definition. Nothing was changed.
+   * @throws {StoreBusyError} if another process kept the file locked for longer than `busyTimeout`.
+   * @throws {HostTransactionError} if the host has a transaction open and the schema is not in place yet.
    */
   constructor();
   constructor(path: string | HostDatabase, options?: SqliteCheckpointStoreOptions | null);
   constructor(...given: [path?: string | HostDatabase, options?: SqliteCheckpointStoreOptions | null]) {
-    // An explicit `undefined`, as from an environment variable that is not set, must not mean "in memory".
+    // An explicit `undefined`, such as an unset environment variable, must not mean "in memory".
     const [path, options] = given.length === 0 ? [IN_MEMORY] : given;
     this.#settings = settingsOf(options, isInstance(path, Database));
     this.#connection = this.#connect(path);
@@ -260,19 +261,19 @@ export class SqliteCheckpointStore implements MemoryStore {
         throw new CheckpointNotFoundError(id);
       }
       const forkId = newSessionId();
-      const createdAt = Math.max(now, origin.savedAt); // Not before any message that it copies.
+      const createdAt = Math.max(now, origin.savedAt); // Never earlier than a message that the fork copies.
       const from = { originalId: origin.sessionId, checkpointId: id, title };
       const fork = this.#sessions.insertFork(forkId, from, createdAt);
       if (fork === undefined) {
-        throw new CheckpointNotFoundError(id); // Its session was deleted while foreign keys were off.
+        throw new CheckpointNotFoundError(id); // The session was deleted while foreign keys were off.
       }
-      this.#messages.copyToFork(origin.sessionId, origin.savedAt, forkId); // The session's clock guarantees that set.
+      this.#messages.copyToFork(origin.sessionId, origin.savedAt, forkId); // The session's clock guarantees this set of messages.
       this.#checkpoints.copyToFork(id, newRowId(), forkId, createdAt);
       return fork;
     });
   }
 
-  /** Tells the framework that searches rank by similarity. */
+  /** Shows the framework that searches rank by similarity. */
   readonly hasSemanticSearch = true;
 
   async saveEntity(entity: NewEntity): Promise<Entity> {

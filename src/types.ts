@@ -2,15 +2,15 @@
  * The types of the framework's checkpoint contract.
  *
  * They are structural copies: the framework's own package cannot be installed from the registry, and TypeScript
- * compares shapes, so a store that implements these interfaces fits the framework's. Every time is an integer
- * number of milliseconds since the Unix epoch.
+ * compares types by structure, so a store that implements these interfaces is compatible with the framework. Every time
+ * is an integer number of milliseconds since the Unix epoch.
  */
 
-/** A conversation or run: what messages and checkpoints belong to. */
+/** A conversation or run, which owns messages and checkpoints. */
 export interface Session {
   /** A UUID, chosen by the store. */
   id: string;
-  /** The folder that the run works in. */
+  /** The run's working directory. */
   directory: string;
   createdAt: number;
   /** Moves forward with every message and every update; lists are ordered by it. */
@@ -20,7 +20,7 @@ export interface Session {
   metadata?: Record<string, unknown>;
 }
 
-/** What may be said of a session when it is created. */
+/** Optional fields of a new session. */
 export interface SessionOptions {
   title?: string | undefined;
   workspaceId?: string | undefined;
@@ -28,22 +28,22 @@ export interface SessionOptions {
 }
 
 /**
- * What {@link CheckpointStore.updateSession} takes. Absent or `undefined` keeps a field, `null` clears it.
- * `id`, `createdAt` and `updatedAt` are accepted, because a whole session may be passed, and ignored.
+ * Changes for {@link CheckpointStore.updateSession}. An absent or `undefined` field keeps its value, `null` clears it.
+ * `id`, `createdAt` and `updatedAt` are ignored; they are allowed so that you can pass a whole session.
  */
 export interface SessionUpdates {
   title?: string | null | undefined;
   workspaceId?: string | null | undefined;
   /** Cannot be cleared: every session has a directory. */
   directory?: string | undefined;
-  /** Replaced whole, not merged. */
+  /** Replaced as a whole, not merged. */
   metadata?: Record<string, unknown> | null | undefined;
   id?: string | undefined;
   createdAt?: number | undefined;
   updatedAt?: number | undefined;
 }
 
-/** Who said a message. */
+/** Author of a message. */
 export type MessageRole = "user" | "assistant" | "system" | "tool";
 
 /** A model's request to call a tool. */
@@ -53,7 +53,7 @@ export interface ToolCall {
   input: Record<string, unknown>;
 }
 
-/** What a tool answered. */
+/** A tool's result. */
 export interface StoredToolResult {
   toolUseId: string;
   content: string;
@@ -63,7 +63,7 @@ export interface StoredToolResult {
 
 /** One message of a session's conversation. */
 export interface StoredMessage {
-  /** Grows across the whole file, never reused. */
+  /** Increases across the whole file and is never reused. */
   id: number;
   sessionId: string;
   role: MessageRole;
@@ -75,25 +75,25 @@ export interface StoredMessage {
   tokensOut?: number;
 }
 
-/** A message as it is handed to {@link CheckpointStore.addMessage}. */
+/** A message passed to {@link CheckpointStore.addMessage}. */
 export type NewMessage = Omit<StoredMessage, "id" | "createdAt">;
 
 /** Which part of a conversation to read. */
 export interface GetMessagesOptions {
   /** Only messages with `createdAt` below this time (milliseconds). */
   before?: number | undefined;
-  /** Only messages that come before the message with this id: the way to page that loses none, whatever their times. */
+  /** Only messages before the message with this id. Pages by id, so it skips no message, whatever their times. */
   beforeId?: number | undefined;
-  /** Only the last so many of what remains. 0 or absent: all. */
+  /** Maximum number of messages: the last ones of those selected. 0 or absent: all. */
   limit?: number | undefined;
 }
 
-/** What has become of a node. */
+/** Node status. */
 export type NodeStatus = "pending" | "running" | "completed" | "failed" | "skipped";
 
-/** What is known of one node of the graph. */
+/** The result of one node of the graph. */
 export interface CheckpointNodeResult {
-  /** Files of older writers also hold `"Complete"`, `"Failed"` and `"Skipped"`: they are read as they are. */
+  /** Files from older versions also hold `"Complete"`, `"Failed"` and `"Skipped"`, which are returned unchanged. */
   status: NodeStatus;
   output?: unknown;
   error?: string;
@@ -101,10 +101,10 @@ export interface CheckpointNodeResult {
   completedAt?: number;
 }
 
-/** What made the graph save a checkpoint. */
+/** Why the graph saved a checkpoint. */
 export type CheckpointSource = "input" | "loop" | "interrupt" | "fork";
 
-/** Where a graph stood after one wave of nodes. */
+/** The state of a graph after one wave of nodes. */
 export interface Checkpoint {
   /** A UUID, chosen by the store. */
   id: string;
@@ -113,7 +113,7 @@ export interface Checkpoint {
   namespace: string;
   /** Unique within a session and namespace. */
   version: number;
-  /** The wave's number: from 0 in a run that begins anew, from the checkpoint's in one that is resumed. */
+  /** The number of the wave: a new run counts from 0, a resumed run from its checkpoint's step. */
   step: number;
   source: CheckpointSource;
   createdAt: number;
@@ -126,67 +126,68 @@ export interface Checkpoint {
   cycleState?: CycleState;
 }
 
-/** How far a loop of the graph has come. */
+/** Progress of a loop in the graph. */
 export interface CycleState {
   backEdge: string;
   iteration: number;
 }
 
-/** A checkpoint as it is handed to {@link CheckpointBackend.saveCheckpoint}. */
+/** A checkpoint passed to {@link CheckpointBackend.saveCheckpoint}. */
 export type NewCheckpoint = Omit<Checkpoint, "id" | "createdAt">;
 
 /** Which checkpoints of a session to list. */
 export interface ListCheckpointsOptions {
-  /** The newest so many. 0 or absent: all. */
+  /** Maximum number of results, the newest ones. 0 or absent: all. */
   limit?: number | undefined;
   namespace?: string | undefined;
   /** Only checkpoints that were saved before the checkpoint with this id. */
   beforeId?: string | undefined;
 }
 
-/** What may be said of a fork when it is made. */
+/** Optional fields of a fork. */
 export interface ForkOptions {
-  /** Default: `"Fork of "` and the original's title, or the checkpoint's id where it has none. */
+  /** Default: `"Fork of "` and the original's title, or the checkpoint's id if it has no title. */
   title?: string | undefined;
 }
 
-/** What the framework reads and forks through. */
+/** Read and fork API of the framework. */
 export interface CheckpointStore {
-  /** Begins a session. `createdAt` and `updatedAt` are the same. */
+  /** Creates a session. `createdAt` and `updatedAt` are equal. */
   createSession(directory: string, options?: SessionOptions): Promise<Session>;
   /** `null` for an unknown id. */
   getSession(sessionId: string): Promise<Session | null>;
   /**
-   * All sessions, or those of a workspace: newest `updatedAt` first, of the same millisecond the last created first.
+   * All sessions, or those of a workspace, newest `updatedAt` first. Ties: the last created first.
    *
    * @param workspaceId Absent: all. `""` is a workspace like any other.
    */
   listSessions(workspaceId?: string): Promise<Session[]>;
   /**
-   * Sets title, workspaceId, directory and metadata where they are given, and moves `updatedAt` forward.
+   * Sets the given ones of title, workspaceId, directory and metadata, and moves `updatedAt` forward.
    *
    * @throws {SessionNotFoundError}
    */
   updateSession(sessionId: string, updates: SessionUpdates): Promise<void>;
   /**
-   * Deletes a session with its messages, checkpoints and entities; facts learned in it stay, without their
+   * Deletes a session with its messages, checkpoints and entities. Facts learned in it stay and lose their
    * `sourceSessionId`. An unknown id is no error.
    *
-   * @throws {StorageError} if the host has switched foreign keys off on the Database it passed: nothing would go along.
+   * @throws {StorageError} if the host has switched foreign keys off on the Database it passed: the session's rows
+   *   would stay behind.
    */
   deleteSession(sessionId: string): Promise<void>;
   /**
    * Adds a message to the end of a session's conversation and moves the session's `updatedAt` to its time.
    *
-   * `createdAt` is the clock's time, or as many milliseconds later as are needed for it to be above that of every
-   * message and checkpoint already in the session.
+   * `createdAt` is the clock's time, or later if needed to come after every message and checkpoint already in the
+   * session.
    *
    * @throws {SessionNotFoundError}
    */
   addMessage(sessionId: string, message: NewMessage): Promise<StoredMessage>;
   /**
-   * A session's conversation, or the end of it, oldest first. `limit` takes the last of the messages before `beforeId`
-   * and `before`, so you can page backwards: pass the first message's id as the next page's `beforeId`.
+   * A session's conversation, or the end of it, oldest first. `limit` takes the last of the messages that `beforeId`
+   * and `before` select, so you can page backwards: pass the first message's id as the next page's `beforeId`.
    *
    * @throws {SessionNotFoundError}
    * @throws {InvalidArgumentError} if `beforeId` is not the id of a message of the session.
@@ -201,16 +202,16 @@ export interface CheckpointStore {
   /** `null` for an unknown id. */
   getCheckpoint(checkpointId: string): Promise<Checkpoint | null>;
   /**
-   * The newest saved checkpoint of a session: the one that a run resumes from. `null` if there is none.
+   * A session's latest checkpoint, which a run resumes from. `null` if there is none.
    *
-   * With a namespace: the newest in it. Without one: the newest of the run itself, not of a graph that runs as a node of
-   * another one. Such a graph saves under the node's id as its namespace, so a namespace is nested if the newest
+   * With a namespace: the latest in it. Without one: the latest of the run itself, not of a graph that runs as a node of
+   * another one. Such a graph saves under the node's id as its namespace, so a namespace is nested if the latest
    * checkpoint of another namespace has a node of that name, in `nodeResults` or `pendingNodes`. Independent graphs
-   * under names of their own are not nested; if all are nested in each other, the newest of all is returned.
+   * with their own names are not nested. If all namespaces are nested in each other, the latest of all is returned.
    */
   getLatestCheckpoint(sessionId: string, namespace?: string): Promise<Checkpoint | null>;
   /**
-   * A session's checkpoints, newest saved first. Pass the last one's id as `beforeId` to get the next page.
+   * A session's checkpoints, the last saved first. Pass the last one's id as `beforeId` to get the next page.
    *
    * @throws {SessionNotFoundError}
    * @throws {InvalidArgumentError} if `beforeId` is not the id of a checkpoint of the session.
@@ -219,27 +220,27 @@ export interface CheckpointStore {
    */
   listCheckpoints(sessionId: string, options?: ListCheckpointsOptions): Promise<Checkpoint[]>;
   /**
-   * Begins a new session at a checkpoint: with the original's directory, workspaceId and metadata, every message that
-   * was added before the checkpoint was saved, and a copy of the checkpoint (`source` "fork", `parentId` the original's
-   * id). One transaction; the original is left as it is.
+   * Starts a new session from a checkpoint. Copies the original session's directory, workspaceId and metadata, every
+   * message added before the checkpoint was saved, and the checkpoint itself (`source` "fork", `parentId` the original's
+   * id), in one transaction. The original stays unchanged.
    *
    * @throws {CheckpointNotFoundError}
    */
   fork(checkpointId: string, options?: ForkOptions): Promise<Session>;
   /**
-   * Waits for every call made before it, and closes the file (not a host's Database). Calls made after it reject with
-   * StoreClosedError. Calling it again waits for the same.
+   * Waits for all earlier calls, then closes the file (but not a host's Database). Later calls reject with
+   * StoreClosedError. A second `close()` waits for the first.
    */
   close(): Promise<void>;
 }
 
-/** What a graph run takes as `checkpointStore`. */
+/** The type of a graph run's `checkpointStore`. */
 export interface CheckpointBackend extends CheckpointStore {
   /**
-   * Saves where a graph stands.
+   * Saves the state of a graph.
    *
    * @throws {SessionNotFoundError}
-   * @throws {CheckpointVersionConflictError} where the version exists in the session and namespace, unless the store
+   * @throws {CheckpointVersionConflictError} if the session and namespace already have this version, unless the store
    *   was opened with `versionConflict: "next"`.
    */
   saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint>;
@@ -267,19 +268,19 @@ export interface Entity {
   embedding?: number[];
 }
 
-/** An entity as it is handed to {@link MemoryStore.saveEntity}. */
+/** An entity passed to {@link MemoryStore.saveEntity}. */
 export type NewEntity = Omit<Entity, "id" | "createdAt" | "updatedAt">;
 
 /**
- * What {@link MemoryStore.updateEntity} takes. Absent or `undefined` keeps a field; `null` clears workspaceId and
- * embedding. `id`, `sessionId`, `createdAt` and `updatedAt` are accepted and ignored.
+ * Changes for {@link MemoryStore.updateEntity}. An absent or `undefined` field keeps its value; `null` clears workspaceId
+ * and embedding. `id`, `sessionId`, `createdAt` and `updatedAt` are accepted and ignored.
  */
 export interface EntityUpdates {
   name?: string | undefined;
   type?: string | undefined;
-  /** Replaced whole. */
+  /** Replaced as a whole. */
   attributes?: Record<string, unknown> | undefined;
-  /** Replaced whole. */
+  /** Replaced as a whole. */
   relationships?: Relationship[] | undefined;
   workspaceId?: string | null | undefined;
   embedding?: number[] | null | undefined;
@@ -294,11 +295,11 @@ export interface ListEntitiesOptions {
   sessionId?: string | undefined;
   workspaceId?: string | undefined;
   type?: string | undefined;
-  /** The newest so many. 0 or absent: all. */
+  /** Maximum number of results, the newest ones. 0 or absent: all. */
   limit?: number | undefined;
 }
 
-/** Something an agent holds to be true, across sessions. */
+/** Something an agent knows, across sessions. */
 export interface Fact {
   /** A UUID, chosen by the store. */
   id: string;
@@ -307,12 +308,12 @@ export interface Fact {
   confidence: number;
   createdAt: number;
   workspaceId?: string;
-  /** Where it was learned; lost when that session is deleted, while the fact stays. */
+  /** The session it was learned in. Deleting that session clears this field and keeps the fact. */
   sourceSessionId?: string;
   embedding?: number[];
 }
 
-/** A fact as it is handed to {@link MemoryStore.saveFact}. */
+/** A fact passed to {@link MemoryStore.saveFact}. */
 export type NewFact = Omit<Fact, "id" | "createdAt">;
 
 /** Which facts to list: all given filters apply together. */
@@ -320,30 +321,30 @@ export interface ListFactsOptions {
   workspaceId?: string | undefined;
   /** Only facts with at least this confidence. */
   minConfidence?: number | undefined;
-  /** The newest so many. 0 or absent: all. */
+  /** Maximum number of results, the newest ones. 0 or absent: all. */
   limit?: number | undefined;
 }
 
-/** How a semantic search ranks and what it leaves out. */
+/** Filters and limits of a semantic search. */
 export interface SemanticSearchOptions {
   workspaceId?: string | undefined;
-  /** The least cosine similarity, from -1 to 1. Default: 0. */
+  /** Minimum cosine similarity, from -1 to 1. Default: 0. */
   threshold?: number | undefined;
-  /** At most so many results. Default: 10. */
+  /** Maximum number of results. Default: 10. */
   topK?: number | undefined;
 }
 
-/** The same for entities, which can be limited to a session too. */
+/** Filters and limits of a semantic search for entities, which can also select a session. */
 export interface EntitySearchOptions extends SemanticSearchOptions {
   sessionId?: string | undefined;
 }
 
-/** What an agent's memory takes as `store`. */
+/** The type of an agent memory's `store`. */
 export interface MemoryStore extends CheckpointBackend {
-  /** Whether the two searches below rank by similarity: true here. */
+  /** Whether the two semantic searches rank by similarity: true for this store. */
   hasSemanticSearch: boolean;
   /**
-   * Saves an entity of a session. `createdAt` and `updatedAt` are the same.
+   * Saves an entity of a session. `createdAt` and `updatedAt` are equal.
    *
    * @throws {SessionNotFoundError}
    */
@@ -353,8 +354,8 @@ export interface MemoryStore extends CheckpointBackend {
   /** Newest first; all given filters apply together. */
   listEntities(options: ListEntitiesOptions): Promise<Entity[]>;
   /**
-   * Sets name, type, attributes, relationships, workspaceId and embedding where they are given, and moves `updatedAt`
-   * forward. Attributes and relationships are replaced whole; `null` clears workspaceId and embedding.
+   * Sets the given ones of name, type, attributes, relationships, workspaceId and embedding, and moves `updatedAt`
+   * forward. Attributes and relationships are replaced as a whole; `null` clears workspaceId and embedding.
    *
    * @throws {EntityNotFoundError}
    */
@@ -362,9 +363,9 @@ export interface MemoryStore extends CheckpointBackend {
   /** An unknown id is no error. */
   deleteEntity(entityId: string): Promise<void>;
   /**
-   * Saves a fact, which outlives the session that it was learned in.
+   * Saves a fact, which outlives the session it was learned in.
    *
-   * @throws {SessionNotFoundError} where `sourceSessionId` is given and there is no such session.
+   * @throws {SessionNotFoundError} if `sourceSessionId` is given and no session has that id.
    */
   saveFact(fact: NewFact): Promise<Fact>;
   /** `null` for an unknown id. */
@@ -374,18 +375,18 @@ export interface MemoryStore extends CheckpointBackend {
   /** An unknown id is no error. */
   deleteFact(factId: string): Promise<void>;
   /**
-   * The entities whose embeddings are most similar to the given one (cosine), best first, among equals the newest first.
-   * Exact. Embeddings with another number of dimensions are left out as long as there is one that can be compared.
+   * The entities whose embeddings are most similar to the given one (cosine), best first. Ties: newest first. The search
+   * is exact. It skips embeddings with another number of dimensions, unless all have another number.
    *
    * @param embedding Finite numbers, at least one.
-   * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
+   * @throws {VectorDimensionError} if the filters match embeddings and none has the query's number of dimensions.
    */
   searchEntitiesSemantic(embedding: number[], options?: EntitySearchOptions): Promise<Entity[]>;
   /**
-   * The same for facts.
+   * The facts whose embeddings are most similar to the given one; see {@link searchEntitiesSemantic}.
    *
    * @param embedding Finite numbers, at least one.
-   * @throws {VectorDimensionError} where embeddings pass the filters and none has the query's number of dimensions.
+   * @throws {VectorDimensionError} if the filters match embeddings and none has the query's number of dimensions.
    */
   searchFactsSemantic(embedding: number[], options?: SemanticSearchOptions): Promise<Fact[]>;
 }
