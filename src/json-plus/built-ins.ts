@@ -1,9 +1,9 @@
 /**
- * Tells instances of built-in classes by what they are, not by their prototype: a value from a code interpreter (node:vm) has
- * the classes of another realm, for which `instanceof` is false.
+ * Recognizes instances of built-in classes by their internal type, not their prototype: a value from a code interpreter
+ * (node:vm) has classes of another realm, and `instanceof` is false for it.
  *
- * `instanceof` counts too, for a Proxy of a Map and whatever else only looks like one: its methods throw, which is an error with
- * a path, while a record of its fields would be an empty object.
+ * `instanceof` counts too, for a Proxy of a Map and other objects that only look like a Map. Their methods throw, which
+ * becomes an error with a path, while encoding their fields would yield an empty object.
  */
 import { types } from "node:util";
 
@@ -19,7 +19,7 @@ export function isRegExp(value: object): value is RegExp {
   return types.isRegExp(value) || value instanceof RegExp;
 }
 
-/** A shared one too: its bytes are what matters. */
+/** Includes a SharedArrayBuffer: only its bytes matter. */
 export function isArrayBuffer(value: object): value is ArrayBufferLike {
   return types.isAnyArrayBuffer(value) || value instanceof ArrayBuffer;
 }
@@ -28,7 +28,7 @@ export function isError(value: object): value is Error {
   return types.isNativeError(value) || value instanceof Error;
 }
 
-/** One of another realm is known by its name only. */
+/** An AggregateError of another realm is recognized by its name only. */
 export function isAggregateError(error: Error): error is AggregateError {
   const isOfOtherRealm = !Object.prototype.isPrototypeOf.call(Error.prototype, error);
   return (
@@ -37,7 +37,7 @@ export function isAggregateError(error: Error): error is AggregateError {
   );
 }
 
-/** An instance that no wire format writes as a record of its fields, or whose record would say nothing of it. */
+/** Whether a value is an instance whose wire format is not a record of its fields, or whose record would be meaningless. */
 export function isBuiltIn(value: object): boolean {
   return (
     Array.isArray(value) ||
@@ -67,7 +67,7 @@ const VIEW_NAME = Object.getOwnPropertyDescriptor(
   Symbol.toStringTag,
 )?.get;
 
-/** The built-in's name, also for an instance of a subclass. */
+/** The name of the built-in class, even for an instance of a subclass. */
 export function viewNameOf(view: ArrayBufferView): string {
   return String(VIEW_NAME?.call(view) ?? "DataView");
 }

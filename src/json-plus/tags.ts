@@ -1,8 +1,8 @@
 /**
- * The tags of the wire format: JSON, plus objects `{"__type": tag, "value": …}` for what JSON cannot say.
+ * The tags of the wire format: JSON, plus objects `{"__type": tag, "value": …}` for values that JSON cannot represent.
  *
- * The first four are those of 0.2.3. Ours start with `js:`, so that no object which a user of 0.2.3 stored under
- * a `__type` key of their own is ever taken for one of them; 0.2.3 in turn reads them as plain objects.
+ * The first four are from 0.2.3. New ones start with `js:`, so that an object with a `__type` key that a user stored with
+ * 0.2.3 is never mistaken for one; 0.2.3 reads the new ones as plain objects.
  */
 export const TYPE_KEY = "__type";
 
@@ -21,11 +21,11 @@ export const TAG = {
   arrayBuffer: "js:ArrayBuffer",
   /** Typed arrays and DataView: this prefix and the name of the view. */
   view: "js:",
-  /** A user's own object that has a `__type` key. */
+  /** A user's object with a `__type` key. */
   object: "js:object",
 } as const;
 
-/** How an invalid Date is written. 0.2.3 cannot write one, and reads this as one. */
+/** The text of an invalid Date. 0.2.3 cannot write an invalid Date, but reads this text as one. */
 export const INVALID_DATE = "Invalid Date";
 
 export interface Tagged {
@@ -37,19 +37,19 @@ export function tagged(tag: string, value: unknown): Tagged {
   return { [TYPE_KEY]: tag, value };
 }
 
-/** The parts of an error on the wire; what is absent was absent. */
+/** The parts of an error in the wire format; a part that the error lacks is absent. */
 export interface ErrorParts {
   name: string;
   message: string;
   stack?: string;
   cause?: unknown;
-  /** Of an AggregateError. */
+  /** The errors of an AggregateError. */
   errors?: unknown;
-  /** Own enumerable properties besides those above. */
+  /** Other own enumerable properties. */
   fields?: Record<string, unknown>;
 }
 
-/** Sets an own property under any key: plain assignment to `__proto__` would replace the prototype. */
+/** Sets an own property with any key: a plain assignment to `__proto__` would replace the prototype. */
 export function setOwn(target: object, key: string, value: unknown): void {
   if (key === "__proto__") {
     Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
@@ -58,7 +58,7 @@ export function setOwn(target: object, key: string, value: unknown): void {
   }
 }
 
-/** A path as people write it: `$.nodes[2]["odd key"]`. */
+/** A path for people to read: `$.nodes[2]["odd key"]`. */
 export function pathOf(keys: readonly (string | number)[]): string {
   return `$${keys.map((key) => (typeof key === "number" ? `[${key}]` : memberOf(key))).join("")}`;
 }

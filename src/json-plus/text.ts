@@ -1,4 +1,4 @@
-/** Values to text, and to what a read of it returns: plain ones by `JSON.stringify` alone, all others by way of the encoder. */
+/** Encodes values as text: plain values by `JSON.stringify` alone, all others by the encoder first. */
 
 import { CheckpointCorruptionError, SerializationError } from "../errors.js";
 import { messageOf } from "../values/describe.js";
@@ -6,7 +6,7 @@ import { decode } from "./decode.js";
 import { encode } from "./encode.js";
 import { NOT_PLAIN, plain, plainCopy } from "./plain.js";
 
-/** A value as the file keeps it, and as a read of it would return it: nothing in it is the caller's. */
+/** A value as stored text, and as a read would return it. It shares no object with the caller. */
 export class EncodedValue {
   constructor(
     readonly text: string,
@@ -21,7 +21,7 @@ export function toText(value: unknown): string {
 }
 
 /**
- * `undefined` if the value holds something that is not plain. Copying a plain value takes half the time of parsing its text.
+ * Returns `undefined` if part of the value is not plain. Copying a plain value takes half the time of parsing its text.
  *
  * @throws {SerializationError}
  */

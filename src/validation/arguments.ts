@@ -1,8 +1,8 @@
 /**
- * Checks of what callers pass, before anything is written.
+ * Validates the arguments that callers pass, before anything is written.
  *
- * Each function returns the value as a statement takes it: `null` for an absent optional one. `null` and
- * `undefined` are the same for every optional argument.
+ * Each function returns the value that is bound to a statement: `null` for an absent optional one. An optional argument is
+ * absent if it is `null` or `undefined`.
  */
 
 import { InvalidArgumentError, SerializationError } from "../errors.js";
@@ -11,7 +11,7 @@ import { describe, isInstance, messageOf } from "../values/describe.js";
 import { isRecord, type Schema } from "./schema.js";
 import { embedding } from "./schemas.js";
 
-/** A string that rows are found by, such as an id. SQLite would replace a lone surrogate by U+FFFD, so two keys could become one. */
+/** A string used as a key, such as an id. SQLite would replace a lone surrogate with U+FFFD, so two keys could become one. */
 export function text(argument: string, value: unknown): string {
   if (typeof value !== "string") {
     throw mustBe(argument, "a string", value);
@@ -19,15 +19,15 @@ export function text(argument: string, value: unknown): string {
   if (!value.isWellFormed()) {
     throw new InvalidArgumentError(
       argument,
-      "contains a lone surrogate (half of a character), which SQLite cannot keep: pass it through toWellFormed()",
+      "contains a lone surrogate (half of a character), which SQLite cannot store: pass it through toWellFormed()",
     );
   }
   return value;
 }
 
 /**
- * A string that people read, such as a message. A lone surrogate (half of a character, as a cut through an emoji leaves)
- * becomes U+FFFD, as it does everywhere on the Web: an answer that was paid for is not refused.
+ * A string for people to read, such as a message. A lone surrogate (half of a character, such as a cut emoji) becomes
+ * U+FFFD, as everywhere on the Web. It is not an error, because rejecting a model's answer would lose what it cost.
  */
 export function prose(argument: string, value: unknown): string {
   if (typeof value !== "string") {
@@ -44,13 +44,13 @@ export function optionalText(argument: string, value: unknown): string | null {
   return isAbsent(value) ? null : text(argument, value);
 }
 
-/** A value to be set, where it is given; `null` clears it. */
+/** An optional change to a field: `isGiven` false keeps its value, `value` null clears it. */
 export interface FieldUpdate<T> {
   isGiven: boolean;
   value: T | null;
 }
 
-/** `undefined` keeps what is there. */
+/** `undefined` keeps the field, `null` clears it. */
 export function fieldUpdate<T>(value: unknown, encode: (value: unknown) => T | null): FieldUpdate<T> {
   return { isGiven: value !== undefined, value: isAbsent(value) ? null : encode(value) };
 }
@@ -74,7 +74,7 @@ export function optionalNonNegativeInteger(argument: string, value: unknown): nu
   return isAbsent(value) ? null : nonNegativeInteger(argument, value);
 }
 
-/** The limit as SQL's LIMIT takes it: -1 for all, which callers say as 0 or leave out. */
+/** A limit for SQL's LIMIT: -1 means all, which callers request with 0 or by leaving it out. */
 export function limit(argument: string, value: unknown): number {
   const count = optionalNonNegativeInteger(argument, value) ?? 0;
   return count === 0 ? -1 : count;
@@ -92,7 +92,7 @@ export function finiteNumber(argument: string, value: unknown, expected = "a fin
   return value + 0;
 }
 
-/** A share, such as a confidence: from 0 to 1. */
+/** A number from 0 to 1, such as a confidence. */
 export function fraction(argument: string, value: unknown): number {
   const number = finiteNumber(argument, value, "a number from 0 to 1");
   if (number < 0 || number > 1) {
@@ -107,18 +107,18 @@ export function optionalFraction(argument: string, value: unknown): number | nul
 
 /** An embedding: finite numbers, at least one. */
 export function vector(argument: string, value: unknown): number[] {
-  const numbers = reading(argument, () => elementsOf(value));
+  const numbers = readArgument(argument, () => elementsOf(value));
   if (numbers === undefined) {
     throw mustBe(argument, "an array of numbers", value);
   }
-  refuseIssue(argument, numbers, embedding);
+  rejectIssue(argument, numbers, embedding);
   if (!embedding.accepts(numbers) || numbers.length === 0) {
     throw mustBe(argument, "an array of at least one number", value);
   }
   return numbers;
 }
 
-/** Each read once; `undefined` if the value is no array. */
+/** The elements of an array, each read once; `undefined` if the value is not an array. */
 function elementsOf(value: unknown): unknown[] | undefined {
   return Array.isArray(value) ? Array.from({ length: value.length }, (_, index) => value[index]) : undefined;
 }
@@ -127,10 +127,10 @@ export function optionalVector(argument: string, value: unknown): number[] | nul
   return isAbsent(value) ? null : vector(argument, value);
 }
 
-/** Values by the names of fields, each read once: what is checked is what is written, whatever a getter answers next. */
+/** Values by field name. Each is read once, so the checked value is the written one, even if it comes from a getter. */
 export type Fields<Name extends string> = Record<Name, unknown>;
 
-/** The named fields of an options argument; absent: none of them. Anything else in it is refused, so that a typo is noticed. */
+/** The named fields of an optional options argument. Any other field is rejected, to catch typos. */
 export function optionalObject<Name extends string>(
   argument: string,
   value: unknown,
@@ -138,7 +138,7 @@ export function optionalObject<Name extends string>(
 ): Fields<Name> {
   const options = isAbsent(value) ? {} : value;
   const fields = requiredObject(argument, options, names);
-  const unknown = reading(argument, () => unknownName(Object(options), names));
+  const unknown = readArgument(argument, () => unknownName(Object(options), names));
   if (unknown !== undefined) {
     throw new InvalidArgumentError(
       `${argument}.${unknown}`,
@@ -148,18 +148,18 @@ export function optionalObject<Name extends string>(
   return fields;
 }
 
-/** The first own name with a value that is not among the names. */
+/** The first own key that has a value and is not among the names. */
 function unknownName(options: Record<string, unknown>, names: readonly string[]): string | undefined {
   return Object.keys(options).find((key) => !names.includes(key) && !isAbsent(options[key]));
 }
 
-/** The named fields of an object that must be there, as a message is. Its other fields are ignored. */
+/** The named fields of a required object, such as a message. Other fields are ignored. */
 export function requiredObject<Name extends string>(
   argument: string,
   value: unknown,
   names: readonly Name[],
 ): Fields<Name> {
-  return reading(argument, () => {
+  return readArgument(argument, () => {
     if (!isRecord(value)) {
       throw mustBe(argument, "an object", value);
     }
@@ -171,7 +171,7 @@ export function requiredObject<Name extends string>(
   });
 }
 
-/** A structured value that fits the schema; `null` if it is absent. */
+/** A structured value that matches the schema; `null` if it is absent. */
 export function optionalStructured(
   argument: string,
   value: unknown,
@@ -181,13 +181,13 @@ export function optionalStructured(
 }
 
 /**
- * A structured value that fits the schema. A plain value is written as it was validated; what JSON may change on the way is
- * validated again as a read returns it.
+ * A structured value that matches the schema. A plain value is written as validated. Any other value may change when it is
+ * encoded, so the value that a read would return is validated too.
  */
 export function structured(argument: string, value: unknown, schema: Schema<unknown>): EncodedValue {
-  const given = reading(argument, () => {
+  const given = readArgument(argument, () => {
     const copy = schema.copy(value);
-    refuseIssue(argument, copy, schema);
+    rejectIssue(argument, copy, schema);
     return copy;
   });
   const plain = toEncodedPlainValue(given);
@@ -195,7 +195,7 @@ export function structured(argument: string, value: unknown, schema: Schema<unkn
     return plain;
   }
   const encoded = encode(argument, given);
-  refuseIssue(argument, encoded.value, schema);
+  rejectIssue(argument, encoded.value, schema);
   return encoded;
 }
 
@@ -207,15 +207,15 @@ function encode(argument: string, value: unknown): EncodedValue {
   }
 }
 
-function refuseIssue(argument: string, value: unknown, schema: Schema<unknown>): void {
+function rejectIssue(argument: string, value: unknown, schema: Schema<unknown>): void {
   const found = schema.validate(value);
   if (found !== undefined) {
     throw mustBe(argument + found.path, found.expected, found.given);
   }
 }
 
-/** Runs code of the caller's (a getter, a Proxy), which may throw anything. */
-function reading<T>(argument: string, read: () => T): T {
+/** Reads from an argument, which can run the caller's code (a getter, a Proxy), and that may throw anything. */
+function readArgument<T>(argument: string, read: () => T): T {
   try {
     return read();
   } catch (error) {

@@ -1,19 +1,19 @@
-/** The check of the options, which rejects everything that is not allowed by name. */
+/** Validates the options and fills in the defaults; an error names the option that is not allowed. */
 import { InvalidArgumentError } from "../errors.js";
 import type { StoreSettings } from "../options.js";
 import { messageOf } from "../values/describe.js";
 import { mustBe, nonNegativeInteger, oneOf, optionalObject } from "./arguments.js";
 
-/** What SQLite's own busy timeout can hold, almost 25 days. */
+/** The longest busy timeout that SQLite accepts, almost 25 days. */
 const LONGEST_BUSY_TIMEOUT = 2_147_483_647;
 
 /**
- * The end of the year 9999, in milliseconds before and after the epoch. A session goes on from the latest time in it, a millisecond
- * per message, so the bound leaves room up to the last time that a Date can hold.
+ * The end of the year 9999, in milliseconds; the limit applies before the epoch too. A session continues from its latest
+ * time, one millisecond per message, so the limit leaves room below the last time that a Date can hold.
  */
 const LATEST_TIME = 253_402_300_799_999;
 
-/** Options that say how a file is opened: a host's Database is open already, with settings of its own. */
+/** Options for opening a file. They cannot apply to a host's Database, which is already open. */
 const FILE_OPTIONS = ["synchronous"] as const;
 
 const DEFAULTS: StoreSettings = {
@@ -36,12 +36,12 @@ const OPTION_NAMES = [
 
 /**
  * @param isForHostDatabase Whether the store uses a Database that the host application opened.
- * @throws {InvalidArgumentError} for an unknown name or a value that is not allowed.
+ * @throws {InvalidArgumentError} if a name is unknown or a value is not allowed.
  */
 export function settingsOf(options: unknown, isForHostDatabase = false): StoreSettings {
   const given = withoutAbsent(optionalObject("options", options, OPTION_NAMES));
   if (isForHostDatabase) {
-    refuseFileOptions(given);
+    rejectFileOptions(given);
   }
   const option = { ...DEFAULTS, ...given };
   return {
@@ -54,12 +54,12 @@ export function settingsOf(options: unknown, isForHostDatabase = false): StoreSe
   };
 }
 
-function refuseFileOptions(given: Record<string, unknown>): void {
+function rejectFileOptions(given: Record<string, unknown>): void {
   const name = FILE_OPTIONS.find((option) => option in given);
   if (name !== undefined) {
     throw new InvalidArgumentError(
       `options.${name}`,
-      "cannot be given with an open Database: it is used with the settings it was opened with",
+      "cannot be given with an open Database, whose own settings apply: leave it out",
     );
   }
 }
@@ -93,7 +93,7 @@ function read(clock: () => unknown): unknown {
   }
 }
 
-/** Whole milliseconds, as the file holds them. */
+/** A clock that returns whole milliseconds, which is what the file stores. */
 function clock(value: unknown): () => number {
   if (typeof value !== "function") {
     throw mustBe("options.clock", "a function that returns milliseconds", value);

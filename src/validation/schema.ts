@@ -1,15 +1,15 @@
-/** The parts that schemas of structured values are built from. */
+/** Building blocks for schemas of structured values. */
 import { isBuiltIn } from "../json-plus/built-ins.js";
 import { setOwn } from "../json-plus/tags.js";
 
-/** What is wrong with a value, and where in it. `""` is the value itself. */
+/** What is wrong with a value, and at which path in it; `""` is the value itself. */
 export interface Issue {
   path: string;
   expected: string;
   given: unknown;
 }
 
-/** What a value of type `T` must look like, as far as this package relies on it. Fields that no schema names are let through. */
+/** The parts of type `T` that this package relies on. Fields that the schema does not name are accepted. */
 export interface Schema<T> {
   /** The first issue of a value; `undefined` if there is none. */
   validate(value: unknown): Issue | undefined;
@@ -20,8 +20,8 @@ export interface Schema<T> {
 export type Validate = (value: unknown) => Issue | undefined;
 
 /**
- * Copies a caller's value as far as the schema names fields, and reads each of these once: the fields of an instance may be
- * getters of its class, of which an encoder sees nothing.
+ * Copies the fields of a caller's value that the schema names, and reads each once. An instance's fields may be getters of
+ * its class, which an encoder would not see.
  */
 export type Copy = (value: unknown) => unknown;
 
@@ -29,10 +29,10 @@ export function schema<T>(validate: Validate, copy: Copy = asIs): Schema<T> {
   return { validate, accepts: (value): value is T => validate(value) === undefined, copy };
 }
 
-/** The value itself; for leaves, and for what nobody relies on. */
+/** Returns the value itself, uncopied: for leaves, and for values that no code relies on. */
 export const asIs: Copy = (value) => value;
 
-/** A value of another kind is returned as it is, for `validate` to refuse. */
+/** Copies a record's fields. Any other value is returned unchanged, and `validate` rejects it. */
 export function copyFields(...names: readonly string[]): Copy {
   return (value) => {
     if (!isRecord(value)) {
@@ -71,7 +71,7 @@ export function copyValues(copy: Copy): Copy {
   };
 }
 
-/** An object that comes back as an object: no array, Map, Date or other class with a wire format of its own. */
+/** Whether a value is an object that reads back as a plain object: no array, Map, Date or other class with its own wire format. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value) || hasToJSON(value)) {
     return false;
@@ -80,14 +80,14 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null || !isBuiltIn(value);
 }
 
-/** It would come back as something else. */
+/** Whether a value has a `toJSON` method, so that it would read back as something else. */
 export function hasToJSON(value: unknown): boolean {
   return (
     typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function"
   );
 }
 
-export const text: Validate = (value) => (typeof value === "string" ? undefined : issue("a string", value));
+export const string: Validate = (value) => (typeof value === "string" ? undefined : issue("a string", value));
 
 export const finiteNumber: Validate = (value) =>
   Number.isFinite(value) ? undefined : issue("a finite number", value);

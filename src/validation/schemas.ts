@@ -1,4 +1,4 @@
-/** What the structured values of the contract must look like when they are written: a value that fails one is an InvalidArgumentError. */
+/** Schemas for structured values that callers write: a value that does not match is an InvalidArgumentError. */
 import type { CheckpointNodeResult, CycleState, Relationship, StoredToolResult, ToolCall } from "../types.js";
 import {
   asIs,
@@ -13,12 +13,12 @@ import {
   optional,
   recordOf,
   schema,
-  text,
+  string,
   type Validate,
   withFields,
 } from "./schema.js";
 
-/** `Complete`, `Failed` and `Skipped` are in files of older writers, and so in what a resumed run saves again. */
+/** Files from older versions hold `Complete`, `Failed` and `Skipped`, so a resumed run saves them again. */
 const NODE_STATUSES: readonly unknown[] = [
   "pending",
   "running",
@@ -50,7 +50,7 @@ export const TOOL_CALL = "an object { name, toolUseId, input }";
 
 const nodeResult = withFields(NODE_RESULT, {
   status: nodeStatus,
-  error: optional(text),
+  error: optional(string),
   startedAt: optional(finiteNumber),
   completedAt: optional(finiteNumber),
 });
@@ -62,15 +62,18 @@ export const nodeResults = schema<Record<string, CheckpointNodeResult>>(
   copyValues(copyFields("status", "output", "error", "startedAt", "completedAt")),
 );
 
-export const pendingNodes = schema<string[]>(listOf("an array of node ids", text), copyElements(asIs));
+export const pendingNodes = schema<string[]>(listOf("an array of node ids", string), copyElements(asIs));
 
 export const cycleState = schema<CycleState>(
-  withFields(CYCLE_STATE, { backEdge: text, iteration: nonNegativeInteger }),
+  withFields(CYCLE_STATE, { backEdge: string, iteration: nonNegativeInteger }),
   copyFields("backEdge", "iteration"),
 );
 
 export const toolCalls = schema<ToolCall[]>(
-  listOf("an array of tool calls", withFields(TOOL_CALL, { name: text, toolUseId: text, input: anyRecord })),
+  listOf(
+    "an array of tool calls",
+    withFields(TOOL_CALL, { name: string, toolUseId: string, input: anyRecord }),
+  ),
   copyElements(copyFields("name", "toolUseId", "input")),
 );
 
@@ -78,10 +81,10 @@ export const toolResults = schema<StoredToolResult[]>(
   listOf(
     "an array of tool results",
     withFields("an object { toolUseId, content, status?, fullOutputRef? }", {
-      toolUseId: text,
-      content: text,
-      status: optional(text),
-      fullOutputRef: optional(text),
+      toolUseId: string,
+      content: string,
+      status: optional(string),
+      fullOutputRef: optional(string),
     }),
   ),
   copyElements(copyFields("toolUseId", "content", "status", "fullOutputRef")),
@@ -90,10 +93,10 @@ export const toolResults = schema<StoredToolResult[]>(
 export const relationships = schema<Relationship[]>(
   listOf(
     "an array of relationships",
-    withFields("an object { targetId, type }", { targetId: text, type: text }),
+    withFields("an object { targetId, type }", { targetId: string, type: string }),
   ),
   copyElements(copyFields("targetId", "type")),
 );
 
-/** Rows of 0.2.3 may hold an empty one; it has nothing in common with any query. */
+/** Rows from 0.2.3 may hold an empty embedding; it matches no query. */
 export const embedding = schema<number[]>(listOf("an array of numbers", finiteNumber));

@@ -1,19 +1,15 @@
 /**
- * What the structured values in a file must look like to be read: all that 0.2.3 wrote and read, which checked less than
- * this package does on writing. A value that fails one is a CheckpointCorruptionError.
+ * Schemas for structured values that are read from a file: a value that does not match is a CheckpointCorruptionError.
  *
- * What passes is returned as it is. So a value from 0.2.3 may be none that the contract's types name: a Map as metadata, an
- * object as a node's error.
+ * They accept everything that 0.2.3 could write and read, which is more than this package writes, and return it unchanged. So
+ * a value from 0.2.3 may not match the contract's types: a Map as metadata, or an object as a node's error.
  */
 import type { CheckpointNodeResult, CycleState, ToolCall } from "../types.js";
-import { isRecord, issue, listOf, recordOf, schema, text, type Validate, withFields } from "./schema.js";
+import { isObject } from "../values/is-object.js";
+import { isRecord, issue, listOf, recordOf, schema, string, type Validate, withFields } from "./schema.js";
 import { CYCLE_STATE, NODE_RESULT, NODE_RESULTS, nodeStatus, TOOL_CALL } from "./schemas.js";
 
-/** Any object but an array: 0.2.3 took a Map for one. */
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
+/** A Map too, which 0.2.3 accepted as an object. */
 const anyObject: Validate = (value) => (isObject(value) ? undefined : issue("an object", value));
 
 export const storedObject = schema<Record<string, unknown>>(anyObject);
@@ -31,14 +27,17 @@ export const storedNodeResults = schema<Record<string, CheckpointNodeResult>>(
 );
 
 export const storedToolCalls = schema<ToolCall[]>(
-  listOf("an array of tool calls", withFields(TOOL_CALL, { name: text, toolUseId: text, input: anyObject })),
+  listOf(
+    "an array of tool calls",
+    withFields(TOOL_CALL, { name: string, toolUseId: string, input: anyObject }),
+  ),
 );
 
 const number: Validate = (value) =>
   typeof value === "number" && !Number.isNaN(value) ? undefined : issue("a number", value);
 
 export const storedCycleState = schema<CycleState>(
-  withFields(CYCLE_STATE, { backEdge: text, iteration: number }),
+  withFields(CYCLE_STATE, { backEdge: string, iteration: number }),
 );
 
 /** 0.2.3 let an iteration be text, and read it as the number that it spells. */

@@ -1,9 +1,9 @@
-/** A value, or what somebody threw, in the words of an error message: its kind and a little of it, never the whole payload. */
+/** Describes values, and whatever was thrown, for error messages: the type and a short excerpt, never the whole payload. */
 
 /** How many characters of a value an error shows. */
 const LONGEST_SHOWN = 60;
 
-/** Never throws, whatever the value: a revoked Proxy cannot even be asked what it is. */
+/** Never throws, even for a revoked Proxy, whose type cannot be read. */
 export function describe(value: unknown): string {
   try {
     return describeReadable(value);
@@ -28,7 +28,7 @@ function describeReadable(value: unknown): string {
   }
 }
 
-/** The message of whatever was thrown. Never throws: `String(error)` does for many a value, such as one without a prototype. */
+/** The message of whatever was thrown. Never throws, while `String(error)` may, such as for an object without a prototype. */
 export function messageOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error);
@@ -37,7 +37,7 @@ export function messageOf(error: unknown): string {
   }
 }
 
-/** `instanceof` for a value of somebody else's. Never throws: a revoked Proxy, or one with a trap, makes `instanceof` throw. */
+/** `instanceof` for a caller's value. Never throws, while `instanceof` does for a revoked Proxy or one with a throwing trap. */
 export function isInstance<T>(value: unknown, Class: abstract new (...args: never[]) => T): value is T {
   try {
     return value instanceof Class;

@@ -56,7 +56,7 @@ describe("a refusal names the argument, what was given and what is allowed", () 
     [
       "half a character",
       () => text("message.content", "a\ud800b"),
-      "Invalid argument: message.content contains a lone surrogate (half of a character), which SQLite cannot keep: " +
+      "Invalid argument: message.content contains a lone surrogate (half of a character), which SQLite cannot store: " +
         "pass it through toWellFormed()",
     ],
     [
