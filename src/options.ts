@@ -11,7 +11,7 @@ export interface SqliteCheckpointStoreOptions {
   /**
    * When a commit is on disk. `"full"`: before its promise resolves, so a power cut loses no acknowledged write.
    * `"normal"`: about three times as fast, but a power cut or a crash of the machine may lose commits made since the last
-   * WAL checkpoint (one per 8 MB of log); the file stays consistent. Killing the process loses nothing at either setting.
+   * WAL checkpoint (every 8 MB of log); the file stays consistent. Killing the process loses nothing at either setting.
    * @default "full"
    */
   synchronous?: "full" | "normal" | undefined;

@@ -1,8 +1,8 @@
 /**
- * Waiting for a lock that another connection holds.
+ * Waits for a lock that another connection holds.
  *
- * The delays are random, so that several waiting processes do not come back at the same moment. Measured with four
- * processes writing as fast as they can: no delay between attempts starves some of them, a long one wastes the lock.
+ * The delays are random, so that waiting processes do not retry at the same moment. Measured with four processes that write
+ * as fast as they can: without a delay some of them starve, and with a long one the lock stays unused.
  */
 import { elapsed, sleep, sleepSync } from "../runtime/event-loop.js";
 import { isBusy, toStoreError } from "./sqlite-errors.js";
@@ -14,7 +14,7 @@ export function delayBeforeRetry(): Promise<void> {
   return sleep(randomDelay());
 }
 
-/** Runs an attempt again for as long as it fails because of a lock, until the timeout (ms) has passed. */
+/** Retries an attempt while it fails because of a lock, until the timeout (ms) has passed. */
 export async function retryWhileBusy<T>(attempt: () => T | Promise<T>, busyTimeout: number): Promise<T> {
   const deadline = elapsed() + busyTimeout;
   for (;;) {
@@ -30,9 +30,9 @@ export async function retryWhileBusy<T>(attempt: () => T | Promise<T>, busyTimeo
 }
 
 /**
- * The same, blocking the event loop until it returns.
+ * Retries like {@link retryWhileBusy}, but blocks the event loop until it returns.
  *
- * @throws what the last attempt threw.
+ * @throws the error of the last attempt.
  */
 export function retryWhileBusySync<T>(attempt: () => T, busyTimeout: number): T {
   const deadline = elapsed() + busyTimeout;

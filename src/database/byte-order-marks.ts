@@ -1,27 +1,27 @@
 /**
  * Binds texts so that SQLite keeps their first character.
  *
- * Bun before 1.4.4 passes texts to SQLite as UTF-16. SQLite drops a leading U+FEFF there, as a byte order mark, and after a
- * leading U+FFFE it swaps the bytes of the whole text. It looks for one mark only: one more in front saves the text.
+ * Bun before 1.4.4 passes texts to SQLite as UTF-16. SQLite then drops a leading U+FEFF as a byte order mark, and after a
+ * leading U+FFFE it swaps the bytes of the whole text. It handles one mark only, so a spare mark in front protects the text.
  */
 import type { Database, SQLQueryBindings, Statement } from "bun:sqlite";
 
-type Prepared<Row> = Statement<Row, SQLQueryBindings[]>;
+type Prepared<T> = Statement<T, SQLQueryBindings[]>;
 
 const BYTE_ORDER_MARK = "\uFEFF";
 const SWAPPED_MARK = "\uFFFE";
 
 let dropsMarks: boolean | undefined;
 
-/** Returns the statement itself; where SQLite drops a byte order mark, its methods bind texts with one more. */
-export function keepingMarks<Row>(database: Database, statement: Prepared<Row>): Prepared<Row> {
+/** Returns the statement itself. If SQLite drops byte order marks, its methods bind such texts with a spare mark. */
+export function keepingMarks<T>(database: Database, statement: Prepared<T>): Prepared<T> {
   dropsMarks ??= dropsMarksOf(database);
   return dropsMarks ? bindingSpareMarks(statement) : statement;
 }
 
 /**
- * SQLite is asked rather than Bun's version compared: a spare mark that nobody drops would change the text. It is asked on a
- * database that is open, because opening one at import would settle which SQLite library macOS uses.
+ * Asks SQLite instead of comparing Bun's version, because a spare mark that is not dropped would change the text. Uses a
+ * database that is already open, because opening one at import would fix which SQLite library macOS uses.
  */
 function dropsMarksOf(database: Database): boolean {
   const statement = database.prepare<{ isKept: number }, SQLQueryBindings[]>(
@@ -34,7 +34,7 @@ function dropsMarksOf(database: Database): boolean {
   }
 }
 
-export function bindingSpareMarks<Row>(statement: Prepared<Row>): Prepared<Row> {
+export function bindingSpareMarks<T>(statement: Prepared<T>): Prepared<T> {
   const { all, get, run, values } = statement;
   return Object.assign(statement, {
     all: (...parameters: SQLQueryBindings[]) => all.apply(statement, parameters.map(withSpareMark)),

@@ -1,11 +1,11 @@
-/** One connection to one database, and every statement that was prepared on it. */
+/** A connection to a database, and all statements prepared on it. */
 import type { Database as BunDatabase, SQLQueryBindings, Statement } from "bun:sqlite";
 import { statSync } from "node:fs";
 import { StorageError, StoreFileMovedError } from "../errors.js";
 import { sqliteConstants } from "../runtime/bun.js";
 import { keepingMarks } from "./byte-order-marks.js";
 
-/** A row as SQLite returns it: nothing is known of a column until a mapper has looked. */
+/** A row as SQLite returns it: its columns are unknown until a mapper has checked them. */
 export type Row = Record<string, unknown>;
 
 export type PreparedStatement = Statement<Row, SQLQueryBindings[]>;
@@ -15,7 +15,7 @@ export type Statements<Name extends string> = Record<Name, PreparedStatement>;
 
 export const IN_MEMORY = ":memory:";
 
-/** A number that changes if another connection commits. */
+/** A number that changes when another connection commits. */
 const DATA_VERSION = "PRAGMA data_version";
 
 export class Connection {
@@ -24,7 +24,7 @@ export class Connection {
   #dataVersion: PreparedStatement | undefined;
   #versionSeen: unknown;
 
-  /** @param isOwned Whether closing this connection closes the database: not where a host passed it. */
+  /** @param isOwned Whether closing this connection closes the database: false if a host passed it. */
   constructor(
     readonly database: BunDatabase,
     readonly path: string,
@@ -32,14 +32,14 @@ export class Connection {
   ) {}
 
   /**
-   * Each statement is prepared when it is first used, and lives as long as the connection. Preparing all of them took half of
-   * the time of opening a store.
+   * Prepares each statement at its first use and keeps it as long as the connection. Preparing all of them took half the time
+   * of opening a store.
    *
-   * A trap: when SQLite plans a statement that sorts, joins or takes a maximum, it looks at the value of a bare parameter
-   * (`= ?1`, `LIMIT ?1`), and from then on prepares the statement anew whenever a value is bound: 4 to 20 µs a call, more
-   * than most reads take. It does not look behind a plus: `= +?1`.
+   * Beware: when SQLite plans a statement that sorts, joins or takes a maximum, it uses the value of a bare parameter
+   * (`= ?1`, `LIMIT ?1`), and then prepares the statement again whenever a value is bound. That costs 4 to 20 µs per call, more
+   * than most reads take. A unary plus prevents it: `= +?1`.
    *
-   * Tables are qualified by `main.`: a host may have temporary ones of the same names, at any time.
+   * Tables are qualified with `main.`, because a host may create temporary tables with the same names at any time.
    */
   statements<Name extends string>(
     texts: Readonly<Record<Name, string>>,
@@ -60,13 +60,13 @@ export class Connection {
   }
 
   #prepare(sql: string): PreparedStatement {
-    // A host's Database may be set to return bigints; what is no safe integer the mappers reject as corrupt.
+    // A host's Database may be set to return bigints. Mappers reject unsafe integers as corrupt.
     const statement = this.database.prepare<Row, SQLQueryBindings[]>(sql).safeIntegers(false);
     this.#statements.push(statement);
     return keepingMarks(this.database, statement);
   }
 
-  /** For the few statements of opening. */
+  /** Runs a statement that is not kept, such as one that only opening a store needs. */
   queryOnce(sql: string, ...parameters: SQLQueryBindings[]): Row[] {
     const statement = this.database.prepare<Row, SQLQueryBindings[]>(sql);
     try {
@@ -80,13 +80,13 @@ export class Connection {
     return this.database.inTransaction;
   }
 
-  /** Whether deleting a session takes its rows along: a host can change that at any time. */
+  /** Whether deleting a session deletes its rows; a host can change that at any time. */
   get enforcesForeignKeys(): boolean {
     return Number(this.queryOnce("PRAGMA foreign_keys")[0]?.foreign_keys) === 1;
   }
 
   /**
-   * For a deletion whose row takes others along.
+   * Call this before deleting a row whose deletion must cascade.
    *
    * @throws {StorageError} if the host has switched foreign keys off on its Database.
    */
@@ -99,14 +99,14 @@ export class Connection {
     }
   }
 
-  /** Whether a host has attached other databases to the one that is used. */
+  /** Whether a host has attached other databases. */
   get hasAttached(): boolean {
     return this.queryOnce("PRAGMA database_list").some(({ name }) => name !== "main" && name !== "temp");
   }
 
   /**
-   * What is written to a file that was deleted or replaced is gone once it is closed, and its log could be replayed over the
-   * file that took its place. Called before every write transaction, because it costs as little as one `stat`.
+   * Writes to a file that was deleted or replaced are lost when it is closed, and SQLite could replay their log over the file
+   * that replaced it. Call this before every write transaction; it costs only one `stat`.
    *
    * @throws {StoreFileMovedError}
    */
@@ -116,7 +116,7 @@ export class Connection {
     }
   }
 
-  /** SQLite compares the inode that it has open with the one at the path; it leaves the answer alone if there is no file. */
+  /** SQLite compares its open inode with the one at the path; it leaves the result unchanged if the database has no file. */
   #hasMoved(): boolean {
     this.#moved[0] = 0;
     this.database.fileControl(sqliteConstants.SQLITE_FCNTL_HAS_MOVED, this.#moved);
@@ -130,12 +130,12 @@ export class Connection {
       : "was replaced by another file";
   }
 
-  /** Another value whenever another connection has committed: as of the write transaction that is running, or ran last. */
+  /** Changes when another connection has committed. Read at the start of the running or latest write transaction. */
   get dataVersion(): unknown {
     return this.#versionSeen;
   }
 
-  /** Remembers that whatever is in the log by now belongs to this file, which is at its path. */
+  /** Remembers that all commits now in the log belong to this file, which is still at its path. */
   rememberLog(): void {
     if (this.isOwned) {
       this.#dataVersion ??= this.#prepare(DATA_VERSION);
@@ -143,7 +143,7 @@ export class Connection {
     }
   }
 
-  /** A database closed over live statements would keep its file handles and its log. */
+  /** Finalizes all statements first: with live statements the database would keep its file handles and its log. */
   close(): void {
     for (const statement of this.#statements.splice(0)) {
       statement.finalize();
@@ -157,10 +157,10 @@ export class Connection {
   }
 
   /**
-   * SQLite neither empties nor deletes the log of a file that has moved, and whoever opens the path next would replay it over
-   * another file. Its commits go where they belong, into the file that is open, wherever that is now.
+   * SQLite neither empties nor deletes the log of a moved file, and the next connection to the path would replay it over
+   * another file. A WAL checkpoint writes its commits to the open file, wherever that is now.
    *
-   * Not if another connection has committed since: that may be one to the other file, which shares the log by its name.
+   * Skipped if another connection has committed since: it may belong to the other file, which uses the same log.
    */
   #emptyLog(): void {
     try {
@@ -168,7 +168,7 @@ export class Connection {
         this.queryOnce("PRAGMA wal_checkpoint(TRUNCATE)");
       }
     } catch {
-      // Nothing of the other file is touched; the log stays, and opening the path refuses it.
+      // The other file is unchanged. The log stays, and opening a store at the path rejects it.
     }
   }
 }

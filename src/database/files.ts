@@ -1,4 +1,4 @@
-/** What is checked and done with a file before SQLite opens it: its path, its status, its creation. */
+/** Prepares a file before SQLite opens it: checks its path and status, and creates it if it is missing. */
 import {
   accessSync,
   closeSync,
@@ -20,30 +20,33 @@ export function checkPath(path: string, readonly: boolean): void {
   if (path.trim() !== path) {
     throw new InvalidArgumentError(
       "path",
-      "must not begin or end with blanks: bun:sqlite would open another file",
+      "must not start or end with whitespace: bun:sqlite would open another file",
     );
   }
   if (readonly && path === IN_MEMORY) {
-    throw new InvalidArgumentError("options.readonly", 'cannot be given with ":memory:", which begins empty');
+    throw new InvalidArgumentError(
+      "options.readonly",
+      'cannot be given with ":memory:", which starts empty: leave it out',
+    );
   }
   if (path === "") {
     throw new InvalidArgumentError(
       "path",
-      'is empty, which SQLite takes for a temporary database that vanishes: pass a file\'s path, or ":memory:"',
+      'is empty, which makes SQLite open a temporary database: pass a file\'s path, or ":memory:"',
     );
   }
   if (path.includes("\0") || path.startsWith("file:")) {
     throw new InvalidArgumentError(
       "path",
-      'must be the plain path of a file, not a URL ("./file:…" is a file of such a name), and without NUL characters',
+      'must be the plain path of a file, not a URL (use "./file:…" for a file with such a name), without NUL characters',
     );
   }
 }
 
-/** SQLite's own limit on Unix is 512, of which it keeps 8 for the names of the files beside it. */
+/** SQLite's limit on Unix is 512, of which it reserves 8 for the suffixes of its other files. */
 const LONGEST_PATH = 504;
 
-/** What cannot be followed, for want of file handles or permissions, is an error of the opening that comes. */
+/** If a link cannot be followed, for lack of file handles or permissions, opening the file reports it. */
 function absoluteTargetOf(path: string): string {
   try {
     return targetOf(path);
@@ -52,7 +55,7 @@ function absoluteTargetOf(path: string): string {
   }
 }
 
-/** Before a file is made that SQLite then cannot open. */
+/** Called first, so that no file is created that SQLite cannot open. */
 function checkLength(path: string): void {
   const length = Buffer.byteLength(absoluteTargetOf(path));
   if (length > LONGEST_PATH) {
@@ -63,13 +66,13 @@ function checkLength(path: string): void {
   }
 }
 
-/** Makes what is missing, and refuses what SQLite would misread, open read-only in silence, or wait for. */
+/** Creates a missing file, and rejects one that SQLite would misread, silently open read-only, or wait for. */
 export function readyFile(path: string, readonly: boolean): void {
   const found = statusOf(path);
   checkLength(path);
   if (found === undefined) {
     if (readonly) {
-      throw new StoreOpenError(path, "the file does not exist, and readonly does not make one.");
+      throw new StoreOpenError(path, "the file does not exist, and readonly does not create it.");
     }
     refuseForeignLog(path);
     createPrivately(path);
@@ -85,7 +88,7 @@ export function readyFile(path: string, readonly: boolean): void {
     throw new StoreOpenError(path, SEVERAL_NAMES);
   }
   if (found.size === 1) {
-    // SQLite takes it for an empty database, and would write over it.
+    // SQLite treats it as an empty database and would overwrite it.
     throw new StoreOpenError(path, NOT_A_DATABASE);
   }
   try {
@@ -108,8 +111,8 @@ function statusOf(path: string): Stats | undefined {
 }
 
 /**
- * SQLite would create the file readable for all. It is created exclusively and never opened where it exists:
- * closing a second handle on a live database drops SQLite's POSIX locks in this process.
+ * SQLite would create the file readable by everyone. This creates it exclusively and never opens an existing file, because
+ * closing a second handle on an open database drops SQLite's POSIX locks in this process.
  */
 function createPrivately(path: string): void {
   try {
@@ -117,27 +120,27 @@ function createPrivately(path: string): void {
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") {
-      createTarget(path); // Unless it is a link to nothing, another process was faster, and as private.
+      createTarget(path); // It is a dangling link, or another process has just created the file with the same mode.
       return;
     }
     const reason = isOutOfHandles(error)
       ? OUT_OF_HANDLES
-      : `the file or its folder cannot be made (${messageOf(error)}).`;
+      : `the file or its folder cannot be created (${messageOf(error)}).`;
     throw new StoreOpenError(path, reason, { cause: error });
   }
 }
 
-/** Through a symbolic link to a file that is missing, SQLite would create it readable for all. */
+/** Through a dangling symbolic link SQLite would create the file readable by everyone. */
 function createTarget(path: string): void {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) {
     createPrivately(resolve(dirname(path), readlinkSync(path)));
   }
 }
 
-/** The file, its log and the log's index. SQLite does not tell that it got none. */
+/** The file, its log and the log's index. SQLite does not report that it ran out of handles. */
 const HANDLES_OF_A_STORE = 3;
 
-/** Whether there are fewer file handles left than a store takes. */
+/** Whether the process has fewer file handles left than a store needs. */
 export function lacksHandles(): boolean {
   const handles: number[] = [];
   try {
@@ -157,10 +160,10 @@ function isOutOfHandles(error: unknown): boolean {
 }
 
 export const OUT_OF_HANDLES =
-  "the process is out of file handles: a store takes three. Close what is not needed, or raise the limit (ulimit -n).";
+  "the process is out of file handles: a store needs three. Close files that are not needed, or raise the limit (ulimit -n).";
 
 const SEVERAL_NAMES =
-  "the file has another name as well (a hard link). SQLite names the write-ahead log after the file, so whoever uses the other name " +
-  "neither sees nor keeps these commits. Remove one of the names, or copy the file. If a container needs it, mount the folder, not the file.";
+  "the file has a second name (a hard link). SQLite names the write-ahead log after the file, so a program that uses the other name " +
+  "neither sees nor keeps these commits. Remove one of the names, or copy the file. For a container, mount the folder, not the file.";
 
 export const NOT_A_DATABASE = "it is not a SQLite database: pass another path.";

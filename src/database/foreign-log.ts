@@ -1,16 +1,16 @@
 /**
- * Refuses a file that lies beside the write-ahead log of another one, which SQLite would replay over it: after a backup was
- * restored over the file of a crashed process, or a file was moved without its log.
+ * Rejects a file that lies next to the write-ahead log of another file, which SQLite would replay over it. This happens after
+ * a backup was restored over the file of a crashed process, or a file was moved without its log.
  *
- * SQLite itself compares nothing. What can be told is what the first page of the file tells, compared with the log's own images
+ * SQLite does not check this. The log belongs to the file if all of these hold for the file's first page and the log's images
  * of that page:
- * - A log belongs to no file that is missing, empty, or keeps a rollback journal, as every copy by `VACUUM INTO` does at first.
- * - Both have one page size.
- * - The first page is one that the log holds, or the one that its first transaction found: then its change counter is the same
- *   as in the log's first image, or one less, and the size in it is that of the transactions before that image.
+ * - The file is not missing, not empty, and in WAL mode. A copy by `VACUUM INTO` starts with a rollback journal.
+ * - Both have the same page size.
+ * - The first page equals an image in the log, or precedes the log's first image: its change counter is the same or one less,
+ *   and its size is that of the transactions before that image.
  *
- * Limits: a former copy of the same database, or another file of the same age, passes if these numbers happen to be the same.
- * No log of the file itself is ever refused; while another process changes the two, nothing is compared.
+ * Limits: an older copy of the same database, or another file of the same age, passes if these numbers happen to match. The
+ * file's own log is never rejected. Nothing is compared while another process changes the file or the log.
  */
 import {
   type BigIntStats,
@@ -35,7 +35,7 @@ import {
   toDatabaseHeader,
 } from "./write-ahead-log.js";
 
-/** @throws {StoreOpenError} if what SQLite would replay is another file's. Nothing was changed. */
+/** @throws {StoreOpenError} if SQLite would replay the log of another file. Nothing was changed. */
 export function refuseForeignLog(path: string): void {
   const reason = reasonToRefuse(path);
   if (reason !== undefined) {
@@ -49,7 +49,7 @@ function reasonToRefuse(path: string): string | undefined {
     const log = statusOf(`${file}-wal`);
     return log?.isFile() === true ? reasonOf(file, log, filesOpenHere()) : undefined;
   } catch {
-    return undefined; // It cannot be read, or another process is deleting it. SQLite will say more.
+    return undefined; // The log cannot be read, or another process is deleting it. SQLite will report more.
   }
 }
 
@@ -61,19 +61,19 @@ function reasonOf(
   if (isAmong(openHere, log)) {
     return isAmong(openHere, statusOf(file)) ? undefined : sharedLog(file);
   }
-  // Twice: a file that another process is creating has its first page before its log has a transaction.
+  // Checked twice: a file that another process is creating gets its first page before its log has a transaction.
   if (isGone(file) && holdsTransaction(`${file}-wal`) && isGone(file)) {
     return lostFile(file);
   }
-  // Closing a handle drops every lock that SQLite holds on the file in this process, for whomever, and another process could
-  // then delete the log under a connection that uses it. Whoever has it open here has replayed the log already.
+  // Closing a handle drops every lock that SQLite holds on the file in this process, and another process could then delete the
+  // log while a connection uses it. A connection of this process that has the file open has replayed the log already.
   const isSafeToRead = openHere !== undefined && !isAmong(openHere, statusOf(file));
   return isSafeToRead && isForeign(file, `${file}-wal`) ? foreignLog(file) : undefined;
 }
 
-/** In one process, connections to two files that share a log by its name do not even see each other's locks. */
+/** In one process, connections to two files with the same log path do not see each other's locks. */
 function sharedLog(file: string): string {
-  return `${file}-wal is in use by a store of this process whose file was moved or replaced. Close that store first.`;
+  return `${file}-wal is in use by a store in this process whose file was moved or replaced. Close that store first.`;
 }
 
 function lostFile(file: string): string {
@@ -97,19 +97,19 @@ function isGone(file: string): boolean {
 }
 
 function holdsTransaction(log: string): boolean {
-  return reading(log, (handle) => new LogReader(handle).transactions(true).next().done !== true);
+  return withFile(log, (handle) => new LogReader(handle).transactions(true).next().done !== true);
 }
 
 function isForeign(file: string, log: string): boolean {
-  return reading(file, (fileHandle) =>
-    reading(log, (logHandle) => {
+  return withFile(file, (fileHandle) =>
+    withFile(log, (logHandle) => {
       const page = readAt(fileHandle, 0, DATABASE_HEADER);
       const header = toDatabaseHeader(page);
       const reader = new LogReader(logHandle);
       if (header === undefined || canBelong(header, reader, false) || canBelong(header, reader, true)) {
         return false;
       }
-      // Otherwise another process is at work on them.
+      // If either has changed, another process is working on them.
       return readAt(fileHandle, 0, DATABASE_HEADER).equals(page) && reader.isUnchanged;
     }),
   );
@@ -138,18 +138,18 @@ function canBelong(header: DatabaseHeader, log: LogReader, isVerified: boolean):
   return !isPastFirstImage && (first === undefined || hasSizeBefore(first, header));
 }
 
-/** A connection counts on from the page as it read it, which may be before its own last commit. */
+/** A connection increments the counter of the page that it read, which may be older than its own last commit. */
 function isFoundBy(image: DatabaseHeader, file: DatabaseHeader): boolean {
   const difference = (image.changeCounter - file.changeCounter) >>> 0;
   return difference <= 1;
 }
 
-/** As long as no transaction writes the first page, the database keeps its size. */
+/** While no transaction writes the first page, the size of the database stays the same. */
 function hasSizeBefore(first: LoggedTransaction, { pages }: DatabaseHeader): boolean {
   return first.header !== undefined || pages === undefined || pages === first.pages;
 }
 
-/** `undefined` if the system does not tell. */
+/** Returns `undefined` if the operating system does not list open files. */
 function filesOpenHere(): ReadonlySet<string> | undefined {
   try {
     return new Set(readdirSync("/dev/fd").map(Number).map(identityOfHandle));
@@ -162,7 +162,7 @@ function identityOfHandle(handle: number): string {
   try {
     return identityOf(fstatSync(handle, { bigint: true }));
   } catch {
-    return ""; // That of the folder, which is closed again.
+    return ""; // The handle of the listed folder, which is already closed.
   }
 }
 
@@ -178,7 +178,7 @@ function statusOf(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
-function reading<T>(path: string, work: (handle: number) => T): T {
+function withFile<T>(path: string, work: (handle: number) => T): T {
   const handle = openSync(path, "r");
   try {
     return work(handle);
@@ -187,7 +187,7 @@ function reading<T>(path: string, work: (handle: number) => T): T {
   }
 }
 
-/** Where symbolic links lead, even if nothing is there yet: SQLite keeps the log beside that. */
+/** The path that symbolic links lead to, even if no file exists there yet: SQLite keeps the log next to it. */
 export function targetOf(path: string): string {
   const folder = dirname(path);
   const name = join(existsSync(folder) ? realpathSync(folder) : resolve(folder), basename(path));

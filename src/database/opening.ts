@@ -1,8 +1,8 @@
 /**
- * Opens a file, or uses a Database that a host application opened: configures the connection and readies the schema.
+ * Opens a file, or uses a host application's open Database: configures the connection and prepares the schema.
  *
- * Limits: opening is synchronous and may wait for a lock; the default rollback journal of a file that 0.2.3 wrote
- * becomes a write-ahead log, which no network file system supports.
+ * Limits: opening is synchronous and may wait for a lock. A file from 0.2.3 with the default rollback journal is switched to
+ * a write-ahead log, which network file systems do not support.
  */
 import type { Database as BunDatabase } from "bun:sqlite";
 import { StoreOpenError } from "../errors.js";
@@ -15,8 +15,8 @@ import { checkPath, lacksHandles, NOT_A_DATABASE, OUT_OF_HANDLES, readyFile } fr
 import { codeOf, isBusy, SQLITE, toStoreError } from "./sqlite-errors.js";
 
 /**
- * SQLite itself waits for a lock only this long, because it blocks the event loop; the rest of `busyTimeout` is waited
- * for by retry. At 0, four writing processes shared the lock less evenly.
+ * SQLite waits for a lock only this long, because that blocks the event loop; retries cover the rest of `busyTimeout`. With 0,
+ * four writing processes shared the lock less evenly.
  */
 const BUSY_TIMEOUT = "PRAGMA busy_timeout = 5";
 
@@ -27,18 +27,19 @@ const SYNCHRONOUS = {
 
 const CONNECTION_PRAGMAS = [
   "PRAGMA foreign_keys = ON",
-  // Functions and virtual tables in a hostile file's schema are not run.
+  // Does not run functions and virtual tables in a hostile file's schema.
   "PRAGMA trusted_schema = OFF",
-  // The log is copied back into the file every 2,000 pages, and cut to 16 MiB where a long reader let it grow. SQLite's own
-  // 1,000 copy pages of busy sessions back twice as often; with more, opening after a crash would take over 5 ms.
+  // A WAL checkpoint every 2,000 pages, and a log cut to 16 MiB if a long read let it grow. With SQLite's default of 1,000,
+  // checkpoints write pages of busy sessions twice as often; with more, opening after a crash would take over 5 ms.
   "PRAGMA wal_autocheckpoint = 2000",
   "PRAGMA journal_size_limit = 16777216",
 ].join("; ");
 
 /**
- * Opens a file (or `:memory:`), readies it by `bootstrap`, and closes it again where that fails.
+ * Opens a file (or `:memory:`) and runs `bootstrap`; closes it if that fails.
  *
- * @throws {StoreOpenError} saying why, {@link StoreBusyError} where a lock was held past `busyTimeout`.
+ * @throws {StoreOpenError} with the reason.
+ * @throws {StoreBusyError} if another connection held a lock for longer than `busyTimeout`.
  */
 export function openFile(
   path: string,
@@ -70,7 +71,7 @@ export function openFile(
 /**
  * Uses a database that a host application opened, with the host's own settings.
  *
- * @throws {StoreOpenError} where its foreign keys are off: deleting a session would leave its rows behind.
+ * @throws {StoreOpenError} if its foreign keys are off: deleting a session would leave its rows behind.
  */
 export function useHostDatabase(
   database: BunDatabase,
@@ -103,18 +104,18 @@ function configure(connection: Connection, settings: StoreSettings): void {
 }
 
 /**
- * After the bootstrap, which may refuse the file: the journal mode is a change of it. A refused mode is silent: SQLite
- * answers with the one that stays.
+ * Called after the bootstrap, which may reject the file, because the journal mode changes the file. SQLite reports no error if
+ * it cannot change the mode: it returns the mode that stays.
  */
 function useWriteAheadLog(connection: Connection): void {
-  const answered = connection.queryOnce("PRAGMA journal_mode = WAL")[0]?.journal_mode;
-  if (answered !== "wal" && connection.path !== IN_MEMORY) {
+  const mode = connection.queryOnce("PRAGMA journal_mode = WAL")[0]?.journal_mode;
+  if (mode !== "wal" && connection.path !== IN_MEMORY) {
     throw new StoreOpenError(
       connection.path,
-      `SQLite cannot keep a write-ahead log there (journal mode stays ${String(answered)}): use a local file system.`,
+      `SQLite cannot keep a write-ahead log there (journal mode stays ${String(mode)}): use a local file system.`,
     );
   }
-  // Apple's SQLite keeps the log's files after the last connection is closed, unless it is told not to.
+  // By default Apple's SQLite keeps the log's files after the last connection is closed.
   connection.database.fileControl(sqliteConstants.SQLITE_FCNTL_PERSIST_WAL, 0);
 }
 
@@ -141,13 +142,10 @@ const OPENING_REASONS = new Map<number, string>([
     SQLITE.CORRUPT,
     'the database file is damaged: restore a backup, as "Restore a backup" in docs/operating.md says, or try the sqlite3 shell\'s .recover.',
   ],
-  [
-    SQLITE.CANTOPEN,
-    "SQLite cannot open it: check that the path is a file and that its folder may be written to.",
-  ],
+  [SQLITE.CANTOPEN, "SQLite cannot open it: check that the path is a file and that its folder is writable."],
   [
     SQLITE.READONLY,
-    "it or its folder cannot be written to, and a write-ahead log needs files beside it: copy it to a folder that can.",
+    "the file or its folder is not writable, and a write-ahead log needs files next to it: copy it to a writable folder.",
   ],
-  [SQLITE.FULL, "the disk is full: make room, then open it again."],
+  [SQLITE.FULL, "the disk is full: free some space, then open it again."],
 ]);

@@ -1,8 +1,8 @@
 /**
- * What SQLite and bun:sqlite throw, told apart by result code and turned into this package's errors.
+ * Converts errors of SQLite and bun:sqlite to this package's errors, by result code.
  *
- * SQLite's errors carry `errno`, the extended result code, whose low byte is the primary one. Bun's own
- * (`Database has closed`, …) carry none.
+ * SQLite's errors have an `errno`, the extended result code, whose low byte is the primary code. Bun's own errors
+ * (`Database has closed`, …) have none.
  */
 
 import {
@@ -16,7 +16,7 @@ import {
 } from "../errors.js";
 import { isInstance, messageOf } from "../values/describe.js";
 
-/** Primary result codes, and the two extended ones that are told apart. https://sqlite.org/rescode.html */
+/** Primary result codes, and the two extended ones that matter here. https://sqlite.org/rescode.html */
 export const SQLITE = {
   BUSY: 5,
   READONLY: 8,
@@ -31,19 +31,19 @@ export const SQLITE = {
   CONSTRAINT_UNIQUE: 2067,
 } as const;
 
-/** The extended result code; `undefined` for what is not SQLite's. */
+/** The extended result code; `undefined` if the error is not SQLite's. */
 export function extendedCodeOf(error: unknown): number | undefined {
   const code: unknown = isInstance(error, Error) && "errno" in error ? error.errno : undefined;
   return typeof code === "number" ? code : undefined;
 }
 
-/** The primary result code; `undefined` for what is not SQLite's. */
+/** The primary result code; `undefined` if the error is not SQLite's. */
 export function codeOf(error: unknown): number | undefined {
   const extended = extendedCodeOf(error);
   return extended === undefined ? undefined : extended & 0xff;
 }
 
-/** Whether another connection is in the way, so that the same attempt may succeed a moment later. */
+/** Whether another connection holds a lock, so that a retry may succeed. */
 export function isBusy(error: unknown): boolean {
   const code = codeOf(error);
   return (
@@ -51,7 +51,7 @@ export function isBusy(error: unknown): boolean {
   );
 }
 
-/** The error of this package that says what happened. Errors that are ours already are returned as they are. */
+/** Converts an error to one of this package's errors. Returns an error that already is one unchanged. */
 export function toStoreError(error: unknown, busyTimeout: number): CheckpointStoreError {
   if (isInstance(error, CheckpointStoreError)) {
     return error;
@@ -71,13 +71,13 @@ export function toStoreError(error: unknown, busyTimeout: number): CheckpointSto
     case SQLITE.CORRUPT:
     case SQLITE.NOTADB:
       return new CheckpointCorruptionError(
-        `the database file itself (${messageOf(error)}). Restore a backup, as "Restore a backup" in docs/operating.md says, or try the sqlite3 shell's .recover.`,
+        `the database file is damaged (${messageOf(error)}). Restore a backup, as "Restore a backup" in docs/operating.md says, or try the sqlite3 shell's .recover.`,
         cause,
       );
     case SQLITE.TOOBIG:
       return new InvalidArgumentError(
         "value",
-        "is larger than the 1,000,000,000 bytes that SQLite can keep",
+        "is larger than SQLite's limit of 1,000,000,000 bytes: store less in one value",
         cause,
       );
     default:

@@ -1,41 +1,41 @@
 /**
- * A write-ahead log and the header of a database file, read as SQLite reads them.
+ * Reads a write-ahead log and the header of a database file as SQLite does.
  * https://sqlite.org/fileformat2.html#walformat
  *
- * Limits: synchronous, a few milliseconds per 1,000 pages of the log. A log of a big-endian machine counts as empty.
+ * Limits: synchronous, a few milliseconds per 1,000 pages of the log. A log from a big-endian machine counts as empty.
  */
 import { fstatSync, readSync } from "node:fs";
 
 const LOG_HEADER = 32;
 const FRAME_HEADER = 24;
 const FORMAT_VERSION = 3_007_000;
-/** Of a log whose checksums were computed on a little-endian machine, as every one is that Bun runs on. */
+/** Marks a log with little-endian checksums; every machine that Bun runs on is little-endian. */
 const MAGIC = 0x377f0682;
 const SMALLEST_PAGE = 512;
 const LARGEST_PAGE = 65_536;
 
-/** What the first page of a database tells of the database as a whole. */
+/** Properties of a database, from its first page. */
 export interface DatabaseHeader {
   pageSize: number;
-  /** Whether commits go through a write-ahead log, rather than a rollback journal. */
+  /** Whether commits use a write-ahead log, not a rollback journal. */
   isInWalMode: boolean;
-  /** Grows by one at most with every commit that changes this page. */
+  /** Grows by at most 1 with each commit that changes this page. */
   changeCounter: number;
-  /** The size of the database in pages; `undefined` if whoever wrote it last did not know of this field. */
+  /** The size of the database in pages; `undefined` if the last writer did not know this field. */
   pages: number | undefined;
 }
 
 /** A transaction that SQLite would replay. */
 export interface LoggedTransaction {
-  /** The size of the database after it, in pages. */
+  /** The size of the database after this transaction, in pages. */
   pages: number;
-  /** The header that it wrote; `undefined` if it left the first page alone. */
+  /** The header that this transaction wrote; `undefined` if it did not change the first page. */
   header: DatabaseHeader | undefined;
 }
 
 export const DATABASE_HEADER = 100;
 
-/** `undefined` if the bytes do not begin a database. */
+/** Returns `undefined` if the bytes are not the start of a database. */
 export function toDatabaseHeader(bytes: Uint8Array): DatabaseHeader | undefined {
   if (bytes.length < DATABASE_HEADER || !isDatabase(bytes)) {
     return undefined;
@@ -57,7 +57,7 @@ function isDatabase(bytes: Uint8Array): boolean {
   return new TextDecoder().decode(bytes.subarray(0, 16)) === "SQLite format 3\0";
 }
 
-/** Reads the log of an open file, from its first transaction to the last that SQLite would replay. */
+/** Reads an open log, from its first transaction to the last one that SQLite would replay. */
 export class LogReader {
   readonly #log: number;
   readonly #start: Buffer;
@@ -74,12 +74,12 @@ export class LogReader {
     return this.#start.length === LOG_HEADER ? this.#header.getUint32(8) : 0;
   }
 
-  /** Whether the log still begins as it did: it is begun again once all of it is in the database file. */
+  /** Whether the log still has the same header. SQLite restarts a log once all of it is in the database file. */
   get isUnchanged(): boolean {
     return readAt(this.#log, 0, LOG_HEADER).equals(this.#start);
   }
 
-  /** @param isVerified Whether checksums are computed: without them some of the last may be ones that SQLite would not replay. */
+  /** @param isVerified Whether to check checksums. Otherwise the last transactions may include some that SQLite would not replay. */
   *transactions(isVerified: boolean): Generator<LoggedTransaction> {
     let header: DatabaseHeader | undefined;
     for (const frame of isVerified ? this.#verifiedFrames() : this.#frames(FRAME_HEADER + DATABASE_HEADER)) {
@@ -106,7 +106,7 @@ export class LogReader {
     }
   }
 
-  /** The beginning of each frame, in one view, up to the first that is left over from before the log was begun again. */
+  /** The start of each frame, in a reused view, up to the first frame left over from before the log was restarted. */
   *#frames(length: number): Generator<DataView> {
     if (!this.#isLog()) {
       return;
@@ -141,7 +141,7 @@ export class LogReader {
   }
 }
 
-/** Two sums of 32 bits, which go on from frame to frame. */
+/** Two 32-bit sums, which continue from frame to frame. */
 type Checksum = readonly [number, number];
 
 function advanced([first, second]: Checksum, words: Uint32Array, from: number, to: number): Checksum {
@@ -156,7 +156,7 @@ function isChecksumAt(view: DataView, at: number, [first, second]: Checksum): bo
   return view.getInt32(at) === first && view.getInt32(at + 4) === second;
 }
 
-/** What is there of so many bytes. */
+/** Reads up to `length` bytes: fewer at the end of the file. */
 export function readAt(file: number, position: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   return bytes.subarray(0, readSync(file, bytes, 0, length, position));

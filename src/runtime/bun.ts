@@ -1,12 +1,12 @@
 /**
- * Loads `bun:sqlite`, or says in one sentence which Bun this package needs.
+ * Loads `bun:sqlite`, or throws an error that says which Bun this package needs.
  *
- * A static `import … from "bun:sqlite"` would be resolved before any of our code runs, and Node would then
- * answer with its own error about an unsupported URL scheme.
+ * A static `import … from "bun:sqlite"` would be resolved before any of our code runs, and Node would report its own error
+ * about an unsupported URL scheme.
  */
 import { createRequire } from "node:module";
 
-/** The lowest Bun on which the whole test suite is run; `engines.bun` in package.json says the same. */
+/** The oldest Bun that the whole test suite runs on; keep `engines.bun` in package.json equal. */
 export const LOWEST_BUN_VERSION = "1.2.23";
 
 const version = process.versions.bun;
@@ -24,5 +24,5 @@ if (Bun.semver.order(version, LOWEST_BUN_VERSION) < 0) {
 
 const bunSqlite: typeof import("bun:sqlite") = createRequire(import.meta.url)("bun:sqlite");
 
-/** @internal Left out of the declarations, which so need no types of Bun. */
+/** @internal Left out of the declarations, so that they do not need Bun's types. */
 export const { Database, constants: sqliteConstants } = bunSqlite;

@@ -1,12 +1,12 @@
 /**
- * Turns of the event loop, and time as it really passes: whatever waits or measures does it through this module.
+ * Turns of the event loop, and real elapsed time: all code that waits or measures uses this module.
  *
- * An application's tests replace timers and clocks with fake ones, which stand still until they are told to advance. The
- * functions used here are taken when the module is loaded, so fakes that are installed later, as by `@sinonjs/fake-timers`,
- * do not reach them. Bun's own `jest.useFakeTimers()` changes those functions from within: `setTimeout` never calls back and
- * every clock stands still. `setImmediate` and `Bun.sleepSync` go on, so meanwhile time is what was waited.
+ * An application's tests may replace timers and clocks with fakes, which stand still until a test advances them. This module
+ * captures the real functions when it is loaded, so fakes installed later, such as `@sinonjs/fake-timers`, do not affect it.
+ * Bun's own `jest.useFakeTimers()` changes those functions internally: `setTimeout` never calls back and every clock stands
+ * still. `setImmediate` and `Bun.sleepSync` still work, so under those fakes elapsed time is the time that was slept.
  *
- * Timestamps of rows are not taken from here: a test that sets the system time expects to find it in them.
+ * Timestamps of rows do not come from here: a test that sets the system time expects them to follow it.
  *
  * Limits: under Bun's fake timers waiting blocks the event loop for a millisecond at a time.
  */
@@ -14,9 +14,9 @@ const { setImmediate, setTimeout } = globalThis;
 const readClock = performance.now.bind(performance);
 
 /**
- * After the callbacks and microtasks of this turn of the event loop, and whatever input and output is ready.
+ * Resolves after the callbacks and microtasks of this turn of the event loop, and any input and output that is ready.
  *
- * A microtask would be 2 to 3 % of a write faster; but then a loop of awaited writes would let no timer and no socket through.
+ * A microtask would save 2 to 3 % of a write, but then a loop of awaited writes would block all timers and sockets.
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
@@ -25,10 +25,10 @@ export function nextTurn(): Promise<void> {
 }
 
 let passed = 0;
-/** `undefined` while the clock is a fake one. */
+/** `undefined` while the clock is fake. */
 let lastReading: number | undefined = readClock();
 
-/** Milliseconds since this module was loaded. Never goes back, and never jumps when fakes come or go. */
+/** Milliseconds since this module was loaded. Never goes back, and never jumps when fakes are installed or removed. */
 export function elapsed(): number {
   const reading = hasFakeTimers() ? undefined : readClock();
   if (reading !== undefined && lastReading !== undefined) {
@@ -51,7 +51,7 @@ export async function sleep(milliseconds: number): Promise<void> {
   passed = Math.max(elapsed(), end);
 }
 
-/** Waits, and blocks the event loop meanwhile. */
+/** Waits and blocks the event loop. */
 export function sleepSync(milliseconds: number): void {
   const end = elapsed() + milliseconds;
   Bun.sleepSync(milliseconds);
@@ -65,15 +65,15 @@ async function sleepInTurns(milliseconds: number): Promise<void> {
   }
 }
 
-/** Bun marks its own `setTimeout` in this way. `@sinonjs/fake-timers` marks another function, which is not used here. */
+/** Bun marks its fake `setTimeout` with `clock`. `@sinonjs/fake-timers` marks its own function, which is not used here. */
 function hasFakeTimers(): boolean {
   return Object.hasOwn(setTimeout, "clock");
 }
 
-/** Milliseconds after which work that resolves in microtasks gives way to the event loop. */
+/** Milliseconds after which work that resolves in microtasks yields to the event loop. */
 const LONGEST_RUN = 5;
 
-/** The same in calls, for a clock that stands still: about {@link LONGEST_RUN} of the fastest reads. */
+/** Number of calls after which it yields even if the clock stands still: the fastest reads in about {@link LONGEST_RUN}. */
 const MOST_CALLS = 1_000;
 
 let runBegan = 0;
@@ -81,10 +81,10 @@ let calls = 0;
 let turnOfRun: Promise<void> | undefined;
 
 /**
- * To be asked before work that resolves in microtasks, such as a read: in a loop that awaits it nothing else would ever run.
+ * Call this before work that resolves in microtasks, such as a read: a loop that awaits such work would let nothing else run.
  *
- * Returns the turn to wait for if the event loop has not turned for some milliseconds, otherwise `undefined`. A lone call never
- * waits: whether the loop has turned is known only once a callback was armed, by a call some milliseconds earlier.
+ * Returns a turn to wait for if the event loop has not turned for some milliseconds, otherwise `undefined`. A single call never
+ * waits, because only a callback scheduled by an earlier call shows whether the loop has turned.
  */
 export function overdueTurn(): Promise<void> | undefined {
   calls += 1;

@@ -256,7 +256,7 @@ const FILES: readonly HostileFile[] = [
   {
     name: "a folder that may not be written to",
     make: () => undefined,
-    writable: /cannot be made/,
+    writable: /cannot be created/,
     readonly: /does not exist/,
     asNobody: true,
   },

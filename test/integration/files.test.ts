@@ -524,7 +524,7 @@ asNobody("a user without rights (needs root and setpriv; skipped otherwise)", ()
   test("gets an error that says no file can be created", async () => {
     expect(await runAsNobody("open-store.ts", [path])).toEqual({
       error: "StoreOpenError",
-      message: expect.stringContaining("cannot be made"),
+      message: expect.stringContaining("cannot be created"),
     });
     expect(readdirSync(folder.path)).toEqual([]);
   });

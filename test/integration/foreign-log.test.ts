@@ -131,7 +131,7 @@ describe("refused, with nothing changed, is", () => {
     rmSync(path);
     copyFileSync(backup, path);
     const error = thrownBy(() => new SqliteCheckpointStore(path));
-    expect(error.message).toMatch(/in use by a store of this process.*Close that store first/);
+    expect(error.message).toMatch(/in use by a store in this process.*Close that store first/);
     expect(await store.listSessions()).toHaveLength(1);
     await store.close();
     expect(await messagesIn(path)).toBe(0);
