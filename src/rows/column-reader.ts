@@ -1,5 +1,5 @@
 /**
- * Reads the columns of one table's rows, and says where in the file a value is not what a store writes there.
+ * Reads the columns of a table's rows. Errors name the place in the file of a value that no store would have written.
  */
 import type { Row } from "../database/connection.js";
 import { CheckpointCorruptionError, StorageError } from "../errors.js";
@@ -36,14 +36,14 @@ export class ColumnReader {
   }
 
   /**
-   * A plain value as SQLite returns it. 0.2.3 checked few of them: what it wrote there is returned as 0.2.3 read it, also if
-   * it is none that the contract's type names, such as a role "developer" or half a token.
+   * Returns a plain value as SQLite returns it, unchecked. 0.2.3 checked few columns, so a file may hold values outside the
+   * contract's types, such as a role "developer" or half a token. They are returned as 0.2.3 returned them.
    */
   written<T>(row: Row, column: string): T {
     return row[column] as T;
   }
 
-  /** Likewise; `undefined` if the column is NULL. */
+  /** A plain value, unchecked like {@link written}; `undefined` if the column is NULL. */
   optionalWritten<T>(row: Row, column: string): T | undefined {
     return row[column] === null ? undefined : this.written<T>(row, column);
   }
@@ -57,7 +57,7 @@ export class ColumnReader {
     return found;
   }
 
-  /** A value in the wire format. What was encoded for a row that is being written has been validated already. */
+  /** Reads a value in the wire format. An `EncodedValue`, from a row that is being written, is already validated. */
   structured<T>(row: Row, column: string, schema: Schema<T>, revise: (value: unknown) => unknown = same): T {
     const written = row[column];
     const value = written instanceof EncodedValue ? written.value : revise(this.#deserialize(row, column));
@@ -81,7 +81,7 @@ export class ColumnReader {
     return row[column] === null ? undefined : this.structured(row, column, schema, revise);
   }
 
-  /** `undefined` for one that does not decode: what can be done without must not hide its row. */
+  /** Returns `undefined` for a value that does not decode, so that a value which is not essential does not hide its row. */
   readable<T>(row: Row, column: string, schema: Schema<T>): T | undefined {
     try {
       return this.optionalStructured(row, column, schema);
@@ -115,15 +115,15 @@ function same(value: unknown): unknown {
   return value;
 }
 
-/** For a write that failed in no way and changed nothing. */
+/** The error for a write that changed nothing although it did not fail. */
 export function ignoredByTrigger(table: string): StorageError {
   return new StorageError(
-    `table ${table}: a trigger that is not ours ignores the write, by RAISE(IGNORE). Nothing was written: drop the trigger, or let it ` +
-      "raise an error.",
+    `table ${table}: a trigger of another program ignored the write with RAISE(IGNORE). Nothing was written: drop the trigger, or ` +
+      "change it to raise an error.",
   );
 }
 
-/** An absent optional value is no property at all, not one that is `undefined`. */
+/** Sets a property if its value is present: an absent optional value is left out instead of set to `undefined`. */
 export function setIfPresent<T, Key extends keyof T>(target: T, key: Key, value: T[Key] | undefined): void {
   if (value !== undefined) {
     target[key] = value;

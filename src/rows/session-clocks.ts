@@ -1,14 +1,14 @@
 /**
- * The latest time in each session: within a session no message or checkpoint is earlier than what was there before it,
- * whatever the machine's clock does. A message gets a time of its own, above all before it, so that paging by time loses
- * none, and none is at or below the time of a checkpoint that was saved before it.
+ * The latest time in each session. Within a session times never go backwards, whatever the machine's clock does. A message's
+ * time is unique and later than all earlier messages and checkpoints, so paging by time skips no message, and a fork from an
+ * earlier checkpoint never includes it.
  */
 import type { Connection, Statements } from "../database/connection.js";
 import { ColumnReader } from "./column-reader.js";
 
 export const SESSION_CLOCKS_SQL = {
-  // `sessions.updated_at` does not tell it: saving a checkpoint does not move it, and 0.2.3 sets it to the machine's time,
-  // which may be behind. `likelihood`: see CHECKPOINTS_SQL.
+  // `sessions.updated_at` is not the latest time: saving a checkpoint does not change it, and 0.2.3 sets it to the machine's
+  // time, which may be behind. For `likelihood`, see CHECKPOINTS_SQL.
   latest: `
     SELECT
       (SELECT max(created_at) FROM main.messages WHERE session_id = +?1) AS message,
@@ -16,18 +16,18 @@ export const SESSION_CLOCKS_SQL = {
       (SELECT max(created_at) FROM main.checkpoints WHERE session_id = +?1 AND namespace <> '') AS named`,
 };
 
-/** How many sessions' times are remembered. */
+/** Number of sessions whose times are cached. */
 const CAPACITY = 1_000;
 
 const messages = new ColumnReader("messages");
 const checkpoints = new ColumnReader("checkpoints");
 
 /**
- * Remembers what it found or was told, because looking takes three searches of an index: 3 to 8 % of a small write at
+ * Caches the latest times, because a lookup takes three index searches: 3 to 8 % of a small write with
  * `synchronous: "normal"`.
  *
- * What is remembered may be too late, after a write that was rolled back, but never too early: it is forgotten as soon as
- * another connection has written, and nothing is remembered where a host writes through the same connection.
+ * After a write that was rolled back, a cached time may overestimate the latest time; it never underestimates it. The cache is
+ * cleared when another connection has written, and unused on a host's Database, because the host writes through it too.
  */
 export class SessionClocks {
   readonly #connection: Connection;
@@ -52,19 +52,19 @@ export class SessionClocks {
     return Math.max(now, this.#latestIn(sessionId));
   }
 
-  /** 0 if nothing is in the session. */
+  /** Returns 0 if the session is empty. */
   #latestIn(sessionId: string): number {
-    this.#forgetWhatOthersChanged();
+    this.#clearIfOthersWrote();
     const known = this.#latest.get(sessionId);
     if (known !== undefined) {
       return known;
     }
-    const latest = this.#lookFor(sessionId);
+    const latest = this.#lookUp(sessionId);
     this.advance(sessionId, latest);
     return latest;
   }
 
-  /** Tells of a message or checkpoint that was written with this time. */
+  /** Records the time of a new message or checkpoint. */
   advance(sessionId: string, latest: number): void {
     if (this.#isShared) {
       return;
@@ -75,7 +75,7 @@ export class SessionClocks {
     this.#latest.set(sessionId, latest);
   }
 
-  #lookFor(sessionId: string): number {
+  #lookUp(sessionId: string): number {
     const row = this.#statements.latest.get(sessionId);
     const timeIn = (table: ColumnReader, latest: unknown) =>
       table.optionalInteger(
@@ -89,7 +89,7 @@ export class SessionClocks {
     );
   }
 
-  #forgetWhatOthersChanged(): void {
+  #clearIfOthersWrote(): void {
     const { dataVersion } = this.#connection;
     if (dataVersion !== this.#dataVersion) {
       this.#latest.clear();

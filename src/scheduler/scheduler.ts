@@ -1,6 +1,6 @@
 /**
- * The gate that every call passes: writes go to the write queue, reads wait for the writes called before them, and
- * nothing passes once the store is closed.
+ * Every call passes through the scheduler: writes go to the write queue, reads wait for earlier writes, and all calls are
+ * rejected once the store is closed.
  */
 import { retryWhileBusy } from "../database/busy-retry.js";
 import type { Connection } from "../database/connection.js";
@@ -24,26 +24,26 @@ export class Scheduler {
   }
 
   /**
-   * Runs `write` in a transaction with the time it is run at; resolves with what it returns, after the commit.
+   * Runs `write` in a transaction and passes it the current time. Resolves with its result after the commit.
    *
-   * @throws at once where the store is closed or read-only: call it in an async method, which rejects instead.
+   * @throws synchronously if the store is closed or read-only: call it in an async method, which rejects instead.
    */
   write<T>(write: (now: number) => T): Promise<T> {
-    this.#refuseClosed();
+    this.#rejectClosed();
     if (this.#settings.readonly) {
-      throw new StoreReadonlyError("it was opened with readonly: true. Open it without to write.");
+      throw new StoreReadonlyError("it was opened with readonly: true. Open it without `readonly` to write.");
     }
     return this.#queue.enqueue(() => write(this.#settings.clock()));
   }
 
   /**
-   * Runs `read` at once where no write is pending and no lock is in the way, otherwise as soon as that is so. Now and then it
-   * waits for a turn of the event loop: a loop that awaits reads would let nothing else run, not even what it waits for.
+   * Runs `read` immediately if no write is pending and no lock blocks it, otherwise as soon as possible. Sometimes it waits for a
+   * turn of the event loop, because a loop that awaits reads would let nothing else run.
    *
-   * @throws at once where the store is closed, or the read fails: call it in an async method, which rejects instead.
+   * @throws synchronously if the store is closed or the read fails: call it in an async method, which rejects instead.
    */
   read<T>(read: () => T): T | Promise<T> {
-    this.#refuseClosed();
+    this.#rejectClosed();
     const turn = overdueTurn();
     if (turn === undefined && this.#queue.isIdle) {
       try {
@@ -57,19 +57,19 @@ export class Scheduler {
     return this.#track(this.#readAfterWrites(read, turn));
   }
 
-  /** The same for a read that lets other work through in between. */
+  /** Runs a read that yields to the event loop between its steps. */
   readInSteps<T>(read: () => Promise<T>): Promise<T> {
-    this.#refuseClosed();
+    this.#rejectClosed();
     return this.#track(this.#readAfterWrites(read, overdueTurn()));
   }
 
-  /** Waits for every call made before, then closes the connection. Calling it again waits for the same. */
+  /** Waits for all earlier calls, then closes the connection. A second call waits for the first. */
   close(): Promise<void> {
     this.#closing ??= this.#closeAfterCalls();
     return this.#closing;
   }
 
-  /** Closing waits for it. */
+  /** Registers a read, so that close() awaits it. */
   async #track<T>(result: Promise<T>): Promise<T> {
     this.#reads.add(result);
     try {
@@ -79,7 +79,7 @@ export class Scheduler {
     }
   }
 
-  /** Waits for the writes called before it, not for those that are called while it waits for the turn. */
+  /** Waits for the writes called before it, but not for those called while it waits for the turn. */
   async #readAfterWrites<T>(read: () => T | Promise<T>, turn: Promise<void> | undefined): Promise<T> {
     if (turn !== undefined || !this.#queue.isIdle) {
       await Promise.all([turn, this.#queue.settled()]);
@@ -93,7 +93,7 @@ export class Scheduler {
     this.#connection.close();
   }
 
-  #refuseClosed(): void {
+  #rejectClosed(): void {
     if (this.#closing !== undefined) {
       throw new StoreClosedError();
     }

@@ -1,11 +1,11 @@
 /**
- * The one write path: what is called together is committed together.
+ * The only write path. Writes called together are committed together.
  *
- * All writes called in one turn of the event loop share one `BEGIN IMMEDIATE … COMMIT`, and so one fsync. Each runs
- * in a savepoint of its own, so that one that fails takes nothing with it. No promise settles before the commit.
+ * All writes called in one turn of the event loop share one `BEGIN IMMEDIATE … COMMIT`, and so one fsync. Each runs in its own
+ * savepoint, so a failed write does not affect the others. No promise settles before the commit.
  *
- * Limits: a transaction runs synchronously from BEGIN to COMMIT and blocks the event loop for as long as it takes. Waiting for
- * another connection's lock blocks it only while SQLite itself waits, for some milliseconds per attempt.
+ * Limits: a transaction runs synchronously from BEGIN to COMMIT and blocks the event loop meanwhile. Waiting for another
+ * connection's lock blocks it only while SQLite itself waits, a few milliseconds per attempt.
  */
 import { delayBeforeRetry } from "../database/busy-retry.js";
 import type { Connection, Statements } from "../database/connection.js";
@@ -13,7 +13,7 @@ import { codeOf, isBusy, SQLITE, toStoreError } from "../database/sqlite-errors.
 import { HostTransactionError, OutcomeUnknownError, StoreBusyError } from "../errors.js";
 import { elapsed, nextTurn } from "../runtime/event-loop.js";
 
-/** IMMEDIATE takes the write lock first: a transaction that reads before it writes can fail with no way to wait. */
+/** IMMEDIATE takes the write lock at the start: a transaction that reads before it writes can fail without a way to wait. */
 export const TRANSACTION_SQL = {
   begin: "BEGIN IMMEDIATE",
   commit: "COMMIT",
@@ -23,28 +23,28 @@ export const TRANSACTION_SQL = {
   rollbackToSavepoint: "ROLLBACK TO one_write",
 };
 
-/** Takes the write lock of one database, without a read before it that could fail with no way to wait. */
+/** Takes the write lock of one database without an earlier read, after which it could fail without a way to wait. */
 const CHANGE_NOTHING = `
   DELETE FROM main.checkpoint_sqlite_migrations
   WHERE FALSE`;
 
-/** A write that was called and is not settled yet. Its `run` may be called again, should its transaction be rolled back. */
+/** A write that is not settled yet. Its `run` may be called again if its transaction is rolled back. */
 interface PendingWrite {
-  /** In the order of the calls. */
+  /** Numbers the writes in call order. */
   sequence: number;
   /** When to give up waiting for the lock, by {@link elapsed}. */
   deadline: number;
-  /** Runs the statements, and returns what tells the caller of it after the commit. */
+  /** Runs the statements, and returns a function that resolves the caller's promise after the commit. */
   run: () => Acknowledgement;
   reject: (error: Error) => void;
 }
 
 type Acknowledgement = () => void;
 
-/** What came of a transaction. Writes that a lock is in the way of, or that were halved, are pending again. */
+/** The outcome of a transaction. After "locked" and "halved" its writes are pending again. */
 type BatchOutcome = "settled" | "locked" | "halved";
 
-/** A read that waits until every write called before it is settled. */
+/** A read that waits until all earlier writes are settled. */
 interface WaitingRead {
   lastWrite: number;
   resume: () => void;
@@ -54,23 +54,23 @@ export class WriteQueue {
   readonly #connection: Connection;
   readonly #busyTimeout: number;
   readonly #statements: Statements<keyof typeof TRANSACTION_SQL>;
-  /** In the order of the calls. While the event loop turns, all that are not settled are here. */
+  /** In call order. Between turns of the event loop it holds all unsettled writes. */
   #pending: PendingWrite[] = [];
-  /** How many writes the next transaction takes at most: fewer after one that failed as a whole. */
+  /** Maximum number of writes in the next transaction: smaller after a transaction that failed as a whole. */
   #largestBatch = Number.POSITIVE_INFINITY;
   #waitingReads: WaitingRead[] = [];
   #lastSequence = 0;
   #isDraining = false;
   #draining: Promise<void> = Promise.resolve();
 
-  /** @param busyTimeout How long a write waits for the lock, in milliseconds from its call. */
+  /** @param busyTimeout How long a write waits for the lock after its call, in milliseconds. */
   constructor(connection: Connection, busyTimeout: number) {
     this.#connection = connection;
     this.#busyTimeout = busyTimeout;
     this.#statements = connection.statements(TRANSACTION_SQL);
   }
 
-  /** Resolves with what `write` returns, once it is committed. */
+  /** Resolves with the result of `write` once it is committed. */
   enqueue<T>(write: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#pending.push({
@@ -92,7 +92,7 @@ export class WriteQueue {
     return this.#pending.length === 0;
   }
 
-  /** Resolves when every write that was called before is settled. */
+  /** Resolves when all earlier writes are settled. */
   settled(): Promise<void> {
     if (this.isIdle) {
       return Promise.resolve();
@@ -102,7 +102,7 @@ export class WriteQueue {
     });
   }
 
-  /** Resolves when nothing is pending any more. */
+  /** Resolves when no write is pending. */
   drained(): Promise<void> {
     return this.#draining;
   }
@@ -117,7 +117,7 @@ export class WriteQueue {
         this.#rejectExpired();
       }
       if (outcome === "settled") {
-        this.#largestBatch *= 2; // The one at fault may be behind, and the rest need not pay for it.
+        this.#largestBatch *= 2; // The failing write may be settled by now, and the others should be batched again.
       }
       this.#resumeReads();
       if (!this.isIdle) {
@@ -127,7 +127,7 @@ export class WriteQueue {
     this.#isDraining = false;
   }
 
-  /** Runs writes in one transaction. Those that are to be tried again are pending again. */
+  /** Runs writes in one transaction. Writes to retry become pending again. */
   #runTogether(writes: readonly PendingWrite[]): BatchOutcome {
     try {
       this.#begin();
@@ -154,14 +154,14 @@ export class WriteQueue {
       if (!this.#connection.isOwned) {
         throw new HostTransactionError();
       }
-      this.#rollBack(); // One of ours whose rollback failed.
+      this.#rollBack(); // One of ours, because its rollback failed.
     }
     this.#connection.refuseMovedFile();
     this.#takeLock();
     this.#connection.rememberLog();
   }
 
-  /** IMMEDIATE locks every database that a host has attached. If one of them is in the way, the lock of our own file will do. */
+  /** IMMEDIATE also locks every database that a host has attached. If one of them is locked, locking our own file is enough. */
   #takeLock(): void {
     try {
       this.#statements.begin.run();
@@ -183,14 +183,14 @@ export class WriteQueue {
     }
   }
 
-  /** A write that is alone needs no savepoint: the transaction is its own. */
+  /** A single write needs no savepoint. */
   #runEach(writes: readonly PendingWrite[]): Acknowledgement[] {
     return writes.length === 1
       ? writes.map((write) => write.run())
       : writes.map((write) => this.#runInSavepoint(write));
   }
 
-  /** @throws what no single write can be blamed for: SQLite gave up the transaction, or a lock is in its way. */
+  /** @throws errors of the whole batch: SQLite rolled back the transaction, or a lock blocks it. */
   #runInSavepoint(write: PendingWrite): Acknowledgement {
     this.#statements.savepoint.run();
     let acknowledgement: Acknowledgement;
@@ -207,10 +207,10 @@ export class WriteQueue {
     return acknowledgement;
   }
 
-  /** Nothing of the transaction is in the file, unless its commit failed half way to the disk. */
+  /** None of the transaction is in the file, unless the commit failed halfway to the disk. */
   #afterRollback(writes: readonly PendingWrite[], error: unknown, wasCommitting: boolean): BatchOutcome {
     if (isBusy(error)) {
-      // In a rollback journal, as a host's database may have, readers can be in the way of a commit.
+      // With a rollback journal, which a host's database may use, readers can block a commit.
       return this.#putBack(writes, "locked");
     }
     if (wasCommitting && codeOf(error) === SQLITE.IOERR) {
@@ -220,28 +220,28 @@ export class WriteQueue {
   }
 
   /**
-   * Together they failed, perhaps because the disk is almost full: the one at fault fails alone. Halves find it among n
-   * writes in about 2 log n transactions, and what fails before its commit costs no sync.
+   * The batch failed as a whole, perhaps because the disk is almost full, but only the failing write should be rejected. Halving
+   * finds it among n writes in about 2 log n transactions, and a transaction that fails before its commit costs no fsync.
    */
   #halve(writes: readonly PendingWrite[]): BatchOutcome {
     this.#largestBatch = Math.ceil(writes.length / 2);
     return this.#putBack(writes, "halved");
   }
 
-  /** They were called before all that are pending. */
+  /** Puts writes back at the front: they were called before all pending ones. */
   #putBack(writes: readonly PendingWrite[], outcome: "locked" | "halved"): BatchOutcome {
     this.#pending = [...writes, ...this.#pending];
     return outcome;
   }
 
-  /** SQLite may have rolled back already. Where that fails, it does so when the file is opened next. */
+  /** SQLite may have rolled back already. If a rollback fails, SQLite rolls back when the file is opened next. */
   #rollBack(): void {
     try {
       if (this.#connection.isInTransaction) {
         this.#statements.rollback.run();
       }
     } catch {
-      // The error that led here says more.
+      // The original error is more useful.
     }
   }
 

@@ -1,26 +1,27 @@
-/** The schema bootstrap: leaves the schema in place, or refuses the file and changes nothing. */
+/** The schema bootstrap: creates or upgrades the schema, or rejects the file and changes nothing. */
 import type { Connection } from "../database/connection.js";
 import { codeOf, SQLITE } from "../database/sqlite-errors.js";
 import { HostTransactionError, StoreOpenError } from "../errors.js";
 import type { StoreSettings } from "../options.js";
-import { inspect, refuseIncomplete } from "./inspection.js";
+import { inspect, rejectIncomplete } from "./inspection.js";
 import { migrate, SCHEMA_VERSION } from "./migrations.js";
 import { readObjects } from "./objects.js";
-import { hasWholeVectors, remakeVectors } from "./vectors.js";
+import { hasCompleteVectors, rebuildVectors } from "./vectors.js";
 
 /**
- * Several processes may do this at once: the first takes the write lock, the others find its work done.
+ * Several processes may do this at once: the first takes the write lock, and the others find the schema in place.
  *
- * @throws {StoreOpenError} where the schema is newer than this package, or a table or index of our name is another's.
+ * @throws {StoreOpenError} if the schema is newer than this package, or a table or index has one of our names but a different
+ *   definition.
  */
 export function bootstrapSchema(connection: Connection, settings: StoreSettings): void {
   const objects = readObjects(connection);
   const version = inspect(connection, objects);
   if (settings.readonly) {
-    refuseIncomplete(connection, objects);
+    rejectIncomplete(connection, objects);
     return;
   }
-  if (version === SCHEMA_VERSION && hasWholeVectors(objects)) {
+  if (version === SCHEMA_VERSION && hasCompleteVectors(objects)) {
     return;
   }
   if (connection.isInTransaction) {
@@ -29,8 +30,8 @@ export function bootstrapSchema(connection: Connection, settings: StoreSettings)
   connection.queryOnce("BEGIN IMMEDIATE");
   try {
     migrate(connection, inspect(connection, readObjects(connection)), settings.clock());
-    if (!hasWholeVectors(readObjects(connection))) {
-      remakeVectors(connection);
+    if (!hasCompleteVectors(readObjects(connection))) {
+      rebuildVectors(connection);
     }
     connection.queryOnce("COMMIT");
   } catch (error) {
@@ -48,8 +49,8 @@ function isReadonlyHost(connection: Connection, error: unknown): boolean {
 function readonlyHost(connection: Connection, cause: unknown): StoreOpenError {
   return new StoreOpenError(
     connection.path,
-    "its schema has to be brought up to date, and the Database was opened for reading only: pass readonly: true to read the file as it is, " +
-      "or a Database that can write.",
+    "its schema must be upgraded, and the Database is read-only: pass readonly: true to read the file as it is, " +
+      "or a writable Database.",
     { cause },
   );
 }

@@ -1,4 +1,4 @@
-/** A look at everything in a file that bears one of our names, before anything is changed. */
+/** Inspects every object in a file that has one of our names, before anything is changed. */
 import { Connection, IN_MEMORY, type Row } from "../database/connection.js";
 import { StoreOpenError } from "../errors.js";
 import { Database } from "../runtime/bun.js";
@@ -9,7 +9,7 @@ const SELECT_VERSION = `
   SELECT coalesce(max(version), 0) AS version
   FROM main.checkpoint_sqlite_migrations`;
 
-// AUTOINCREMENT stands in the text only. Without it the ids of deleted messages would be given again.
+// AUTOINCREMENT appears only in the SQL text. Without it SQLite would reuse the ids of deleted messages.
 const SELECT_COLUMNS = `
   SELECT group_concat(
     name || ' ' || type
@@ -29,7 +29,7 @@ const SELECT_FOREIGN_KEYS = `
   SELECT group_concat("from" || ' REFERENCES ' || lower("table") || ' ON DELETE ' || on_delete, ', ')
   FROM pragma_foreign_key_list(?1, 'main')`;
 
-// Which rows a partial index is for is not compared: its text may be spelled otherwise, and a wrong one is not used.
+// The WHERE of a partial index is not compared: its text may differ, and SQLite does not use an index with a wrong one.
 const SELECT_INDEX = `
   SELECT
     iif(list."unique", 'UNIQUE ', '') || group_concat(column.name || iif(column."desc", ' DESC', ''), ', ')
@@ -40,7 +40,7 @@ const SELECT_INDEX = `
   GROUP BY list.name`;
 
 /**
- * The version in the file, 0 if none is recorded.
+ * Returns the schema version of the file, 0 if none is recorded.
  *
  * @throws {StoreOpenError} if it is newer than this package, a recorded table is missing, or a table or index has one of
  *   our names but a different definition.
@@ -48,23 +48,23 @@ const SELECT_INDEX = `
 export function inspect(connection: Connection, objects: SchemaObjects): number {
   for (const expected of ourSchema().objects) {
     const found = objects.get(expected.name);
-    // The columns of what our own text created need no inspection, which takes a third of opening a file.
+    // Objects created by our own SQL text need no inspection, which takes a third of the time of opening a file.
     if (found !== undefined && found.sql !== expected.sql) {
-      refuseOther(connection, expected, found);
+      rejectDifferent(connection, expected, found);
     }
   }
   return recordedVersion(connection, objects);
 }
 
-function refuseOther(connection: Connection, expected: SchemaObject, found: SchemaObject): void {
+function rejectDifferent(connection: Connection, expected: SchemaObject, found: SchemaObject): void {
   const isOurs = found.type === expected.type && found.table === expected.table;
   const definition = isOurs ? definitionOf(connection, expected) : otherKind(found);
-  const needed = definitionOf(ourSchema().connection, expected);
-  if (definition !== needed) {
+  const required = definitionOf(ourSchema().connection, expected);
+  if (definition !== required) {
     throw new StoreOpenError(
       connection.path,
-      `its ${expected.type} ${expected.name} is not ours: it is (${definition}) where we need (${needed}). ` +
-        "Nothing was changed: use a file of its own for the store.",
+      `its ${expected.type} ${expected.name} has a different definition: found (${definition}), expected (${required}). ` +
+        "Nothing was changed: use a separate file for the store.",
     );
   }
 }
@@ -83,38 +83,38 @@ function recordedVersion(connection: Connection, objects: SchemaObjects): number
     );
   }
   if (version > 0) {
-    refuseIncomplete(connection, objects);
+    rejectIncomplete(connection, objects);
   }
   return version;
 }
 
-/** A table that was recorded and is gone took data with it: making it anew would hide that. */
-export function refuseIncomplete(connection: Connection, objects: SchemaObjects): void {
+/** Rejects a file with missing tables. Their data is lost, and creating them again would hide that. */
+export function rejectIncomplete(connection: Connection, objects: SchemaObjects): void {
   const missing = Object.keys(CREATE_TABLES).filter((table) => !objects.has(table));
   if (missing.length > 0) {
     throw new StoreOpenError(
       connection.path,
-      `it holds no complete checkpoint store: missing ${missing.join(", ")}.`,
+      `it is missing tables of a checkpoint store: ${missing.join(", ")}. Pass another path, or restore a backup.`,
     );
   }
 }
 
-/** What our own statements make. */
+/** The schema that our migrations create. */
 interface OurSchema {
-  /** A database in memory that holds it. */
+  /** An in-memory database with this schema. */
   connection: Connection;
   objects: readonly SchemaObject[];
 }
 
-let made: OurSchema | undefined;
+let cached: OurSchema | undefined;
 
-/** Made once a process, to be asked of SQLite itself, so that no second list can drift from our statements. */
+/** Created once per process by the migrations themselves, so that no second list can get out of step with them. */
 function ourSchema(): OurSchema {
-  made ??= makeOurSchema();
-  return made;
+  cached ??= createOurSchema();
+  return cached;
 }
 
-function makeOurSchema(): OurSchema {
+function createOurSchema(): OurSchema {
   const connection = new Connection(new Database(IN_MEMORY), IN_MEMORY, true);
   migrate(connection, 0, 0);
   const objects = [...readObjects(connection).values()];
@@ -124,7 +124,7 @@ function makeOurSchema(): OurSchema {
   };
 }
 
-/** What of it matters: columns, keys, uniqueness and order. */
+/** The parts of a definition that matter: columns, keys, uniqueness and order. */
 function definitionOf(connection: Connection, { type, name, table }: SchemaObject): string {
   if (type === "index") {
     return firstText(connection.queryOnce(SELECT_INDEX, table, name));

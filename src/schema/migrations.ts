@@ -1,9 +1,9 @@
 /**
- * The ordered migrations, each recorded in the transaction that applies it.
+ * The migrations in order. Each is recorded in the transaction that applies it.
  *
- * The five tables and the first nine indexes are those of 0.2.3, column by column, so that either package opens the
- * other's file. What is ours beside them (indexes, triggers, tables) does not hinder 0.2.3. The version is kept in a
- * table of its own, because a host application may use `user_version` of the same file.
+ * The five tables and the first nine indexes are identical to those from 0.2.3, so that each version opens the other's files.
+ * 0.2.3 works alongside the indexes, triggers and tables added here. The schema version has its own table, because a host
+ * application may use `user_version` in the same file.
  */
 import type { Connection } from "../database/connection.js";
 import { VECTORS } from "./vectors.js";
@@ -27,7 +27,7 @@ const RECORD_MIGRATION = `
   INSERT INTO main.checkpoint_sqlite_migrations (version, name, applied_at)
   VALUES (?1, ?2, ?3)`;
 
-/** The tables of 0.2.3. Where they are in place already, as in a file that it wrote, they are left as they are. */
+/** The tables from 0.2.3. Existing ones, such as in a file from 0.2.3, stay unchanged. */
 export const CREATE_TABLES: Readonly<Record<string, string>> = {
   sessions: `
     CREATE TABLE IF NOT EXISTS main.sessions (
@@ -95,7 +95,7 @@ export const CREATE_TABLES: Readonly<Record<string, string>> = {
     )`,
 };
 
-/** The indexes of 0.2.3, by the table they must be on. */
+/** The indexes from 0.2.3. */
 const INDEXES_OF_0_2_3 = [
   "CREATE INDEX IF NOT EXISTS main.idx_sessions_workspace ON sessions (workspace_id, updated_at DESC)",
   "CREATE INDEX IF NOT EXISTS main.idx_messages_session ON messages (session_id, created_at)",
@@ -108,15 +108,15 @@ const INDEXES_OF_0_2_3 = [
   "CREATE INDEX IF NOT EXISTS main.idx_facts_confidence ON facts (confidence)",
 ];
 
-/** Ours: the deletion of a session without a scan of all facts. */
+/** New since 0.2.3: deletes a session without scanning all facts. */
 const INDEX_OF_FACTS =
   "CREATE INDEX IF NOT EXISTS main.idx_facts_source_session ON facts (source_session_id)";
 
 /**
- * Ours: a session's checkpoints newest saved first without a sort.
+ * New since 0.2.3: lists a session's checkpoints, newest first, without a sort.
  *
- * Every index that a row is in costs its writer a page of the log, some 8 µs. So a checkpoint of the root namespace "", as
- * most are, is in one of these, not in two, and sessions, whose time moves with every message, have none of their own.
+ * Each index adds a page write per row, about 8 µs. So a checkpoint of the root namespace "", which most are, is in only one
+ * of these indexes, and sessions, whose `updated_at` changes with every message, have no new index.
  */
 const INDEXES_NEWEST_SAVED_FIRST = [
   "CREATE INDEX IF NOT EXISTS main.idx_checkpoints_saved_root ON checkpoints (session_id, created_at) WHERE namespace = ''",
@@ -142,7 +142,7 @@ const MIGRATIONS: readonly Migration[] = [
 /** The schema version that this package writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-/** Applies what comes after a version. To be called within a transaction. */
+/** Applies the migrations after a version. Call it in a transaction. */
 export function migrate(connection: Connection, from: number, now: number): void {
   connection.queryOnce(CREATE_MIGRATIONS_TABLE);
   for (const migration of MIGRATIONS.slice(from)) {

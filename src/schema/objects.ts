@@ -9,13 +9,13 @@ export interface SchemaObject {
   type: string;
   /** In lower case, as SQLite compares names. */
   name: string;
-  /** The table itself, or the one that an index or trigger is on; in lower case. */
+  /** The table itself, or the table of an index or trigger; in lower case. */
   table: string;
-  /** The statement that created it, as SQLite keeps it. */
+  /** The statement that created the object, as SQLite stores it. */
   sql: unknown;
 }
 
-/** By {@link keyOf}. */
+/** Schema objects by {@link keyOf}. */
 export type SchemaObjects = ReadonlyMap<string, SchemaObject>;
 
 export function readObjects(connection: Connection): SchemaObjects {
@@ -29,7 +29,7 @@ function lowerCase(name: unknown): string {
   return String(name).toLowerCase();
 }
 
-/** Tables, views and indexes share one set of names; a trigger may have the name of a table. */
+/** Tables, views and indexes share a namespace; a trigger may have the name of a table. */
 export function keyOf(type: string, name: string): string {
   return type === "trigger" ? `trigger ${name}` : name;
 }

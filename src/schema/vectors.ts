@@ -1,4 +1,4 @@
-/** The tables and triggers of the vectors beside the embeddings: how they are made, found and made again. */
+/** The tables and triggers of the vectors, which mirror the embeddings: creates, checks and rebuilds them. */
 import type { Connection } from "../database/connection.js";
 import { keyOf, type SchemaObjects } from "./objects.js";
 
@@ -11,15 +11,15 @@ const SELECT_VECTORS_TABLE = `
   WHERE type = 'table'
     AND name = '${VECTORS_TABLE}'`;
 
-/** How many deletions are told one by one; who has missed more looks at everything again. */
+/** The last 1,000 deletions are logged; a store further behind rescans. */
 const DELETIONS_KEPT = 1_000;
 
 /**
- * A binary form of every embedding, kept in step by triggers, so that whatever any writer does to an embedding, 0.2.3
- * among them, is a new revision without a `unit`, to be read from the JSON when it is searched next.
+ * A binary form of every embedding, maintained by triggers. When any writer changes an embedding, 0.2.3 included, the vector
+ * gets a new revision without a `unit`, and the next search reads it from the JSON.
  *
- * A revision is never used again: what is new to a store is above the last one it has seen, and what is gone stands in
- * the deletions above the last one it has seen.
+ * A revision is never reused. So a store finds new vectors above the last revision it has seen, and deleted ones in the
+ * deletions above the last one it has seen.
  */
 const CREATE_VECTORS = `
   CREATE TABLE IF NOT EXISTS main.checkpoint_sqlite_vectors (
@@ -81,7 +81,7 @@ const TRIGGERS: readonly Trigger[] = [
   ...triggersOf("fact", "facts", null),
 ];
 
-/** What makes them in a file that has none. */
+/** The statements that create the vectors in a file without them. */
 export const VECTORS: readonly string[] = [
   CREATE_VECTORS,
   CREATE_DELETIONS,
@@ -90,12 +90,12 @@ export const VECTORS: readonly string[] = [
   ...FILL,
 ];
 
-/** What stands in a trigger's body is of the trigger's own database, and cannot be qualified. */
+/** Tables in a trigger's body always belong to the trigger's database and cannot be qualified. */
 function createTrigger({ name, body }: Trigger): string {
   return `CREATE TRIGGER main.${name}${body}`;
 }
 
-/** @param sessionColumn What of the owner's rows a search can be limited to, besides the workspace. */
+/** @param sessionColumn The owner's column that searches can filter by, besides the workspace. */
 function triggersOf(
   owner: "entity" | "fact",
   table: "entities" | "facts",
@@ -114,7 +114,7 @@ function triggersOf(
   return [
     {
       name: `checkpoint_sqlite_${owner}_inserted`,
-      // INSERT OR REPLACE runs no trigger for the row that it replaces.
+      // INSERT OR REPLACE runs no delete trigger for the row that it replaces.
       body: `
     AFTER INSERT ON ${table}
     BEGIN${forget("NEW.id")}${remember}
@@ -138,28 +138,28 @@ function triggersOf(
   ];
 }
 
-/** The text of a trigger as SQLite keeps it: without the name of the database. */
-function keptText({ name, body }: Trigger): string {
+/** The text of a trigger as SQLite stores it: without the name of the database. */
+function storedText({ name, body }: Trigger): string {
   return `CREATE TRIGGER ${name}${body}`;
 }
 
 /**
- * Rebuilding a table, as tools do to change it, drops the triggers on it without a word. A trigger that has one of our names and
- * another text would run with our writes.
+ * Whether the tables and triggers are all in place. Tools that rebuild a table to change it silently drop its triggers, and a
+ * trigger with one of our names but a different text would run with our writes.
  */
-export function hasWholeVectors(objects: SchemaObjects): boolean {
+export function hasCompleteVectors(objects: SchemaObjects): boolean {
   return (
     objects.has(VECTORS_TABLE) &&
     objects.has(DELETIONS_TABLE) &&
-    TRIGGERS.every((trigger) => objects.get(keyOf("trigger", trigger.name))?.sql === keptText(trigger))
+    TRIGGERS.every((trigger) => objects.get(keyOf("trigger", trigger.name))?.sql === storedText(trigger))
   );
 }
 
 /**
- * The JSON in `embedding` is what counts: the rest can be made from it again. The tables stay, and with them the numbers
- * that were given out: other stores know the vectors by their revisions.
+ * Rebuilds the vectors from the JSON in `embedding`, which remains the source of truth. The tables stay, so that revisions
+ * continue: other stores identify the vectors by them.
  */
-export function remakeVectors(connection: Connection): void {
+export function rebuildVectors(connection: Connection): void {
   for (const { name } of TRIGGERS) {
     connection.queryOnce(`DROP TRIGGER IF EXISTS main.${name}`);
   }
@@ -178,8 +178,8 @@ export function remakeVectors(connection: Connection): void {
 }
 
 /**
- * A file of 0.2.3 that is opened read-only has no vectors. They are made beside it, in this connection's temporary
- * database, and made anew for every search, since no trigger tells of changes.
+ * A file from 0.2.3 that is opened read-only has no vectors. This fills temporary ones in the connection's temporary database,
+ * again for every search, because no trigger maintains them.
  */
 export function fillTemporaryVectors(connection: Connection): void {
   for (const create of [CREATE_VECTORS, CREATE_DELETIONS]) {
@@ -191,19 +191,19 @@ export function fillTemporaryVectors(connection: Connection): void {
   }
 }
 
-/** A statement on the temporary vectors instead of those of the file. */
+/** Rewrites a statement to use the temporary vectors instead of those in the file. */
 export function inTemporary(statement: string): string {
   return statement.replaceAll("main.checkpoint_sqlite_vector", "temp.checkpoint_sqlite_vector");
 }
 
-/** Once another process has brought the file up to date. */
+/** Called once another process has upgraded the file. */
 export function dropTemporaryVectors(connection: Connection): void {
   for (const table of [VECTORS_TABLE, DELETIONS_TABLE]) {
     connection.queryOnce(`DROP TABLE IF EXISTS temp.${table}`);
   }
 }
 
-/** Whether the file itself has the vectors that semantic search looks at. */
+/** Whether the file itself has the vectors that semantic search uses. */
 export function hasVectors(connection: Connection): boolean {
   return connection.queryOnce(SELECT_VECTORS_TABLE).length > 0;
 }

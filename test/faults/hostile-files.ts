@@ -133,7 +133,7 @@ const FILES: readonly HostileFile[] = [
     name: "an empty file",
     make: (path) => writeFileSync(path, ""),
     writable: "works",
-    readonly: /missing sessions/,
+    readonly: /missing tables.*sessions/,
     becomesStore: true,
   },
   {
@@ -145,7 +145,7 @@ const FILES: readonly HostileFile[] = [
   {
     name: "a store without one of its tables",
     make: (path, good) => withStatements(path, good, "DROP TABLE messages"),
-    ...both(/missing messages/),
+    ...both(/missing tables.*messages/),
   },
   {
     name: "another application's file, no names in common",
@@ -158,34 +158,34 @@ const FILES: readonly HostileFile[] = [
         "PRAGMA application_id = 7",
       ),
     writable: "works",
-    readonly: /missing sessions/,
+    readonly: /missing tables.*sessions/,
     becomesStore: true,
   },
   {
     name: "another application's file with a table sessions",
     make: (path) =>
       runOn(path, "CREATE TABLE sessions (sid TEXT, data TEXT)", "INSERT INTO sessions VALUES ('a', 'b')"),
-    ...both(/sessions is not ours/),
+    ...both(/sessions has a different definition/),
   },
   {
     name: "another application's file with a view messages",
     make: (path) => runOn(path, "CREATE TABLE mails (id)", "CREATE VIEW messages AS SELECT * FROM mails"),
-    ...both(/messages is not ours/),
+    ...both(/messages has a different definition/),
   },
   {
     name: "another application's file with an index of our name",
     make: (path) => runOn(path, "CREATE TABLE mails (id)", "CREATE INDEX idx_messages_session ON mails (id)"),
-    ...both(/idx_messages_session is not ours/),
+    ...both(/idx_messages_session has a different definition/),
   },
   {
     name: "another application's file with a table checkpoint_sqlite_vectors",
     make: (path) => runOn(path, "CREATE TABLE checkpoint_sqlite_vectors (a)"),
-    ...both(/checkpoint_sqlite_vectors is not ours/),
+    ...both(/checkpoint_sqlite_vectors has a different definition/),
   },
   {
     name: "another application's file with a table checkpoint_sqlite_migrations",
     make: (path) => runOn(path, "CREATE TABLE checkpoint_sqlite_migrations (a)"),
-    ...both(/checkpoint_sqlite_migrations is not ours/),
+    ...both(/checkpoint_sqlite_migrations has a different definition/),
   },
   {
     name: "another application's file with a trigger of our name",
@@ -195,7 +195,7 @@ const FILES: readonly HostileFile[] = [
         "CREATE TABLE mails (id)",
         "CREATE TRIGGER checkpoint_sqlite_fact_inserted AFTER INSERT ON mails BEGIN SELECT 1; END",
       ),
-    ...both(/checkpoint_sqlite_fact_inserted|missing sessions/),
+    ...both(/checkpoint_sqlite_fact_inserted|missing tables.*sessions/),
   },
   {
     name: "a store beside which its log is random bytes",

@@ -352,7 +352,7 @@ describe("a file from 0.2.3", () => {
   test("on a database that the host opened for reading is refused for that reason, naming the option that helps", () => {
     const error = thrownBy(() => new SqliteCheckpointStore(host));
     expect(error).toBeInstanceOf(StoreOpenError);
-    expect(error.message).toMatch(/the Database was opened for reading only.*readonly: true/);
+    expect(error.message).toMatch(/the Database is read-only.*readonly: true/);
     expect(host.inTransaction).toBe(false);
   });
 

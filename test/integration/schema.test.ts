@@ -327,13 +327,13 @@ describe.each(["wal", "delete"])(
         "CREATE TABLE messages (id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT, tool_calls TEXT, tool_results TEXT, tokens_in INTEGER, tokens_out INTEGER, created_at INTEGER NOT NULL, FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE)",
       );
       const { message } = expectRefusal(mode);
-      expect(message).toContain("it is (id INTEGER PRIMARY KEY, ");
-      expect(message).toContain("we need (id INTEGER PRIMARY KEY AUTOINCREMENT, ");
+      expect(message).toContain("found (id INTEGER PRIMARY KEY, ");
+      expect(message).toContain("expected (id INTEGER PRIMARY KEY AUTOINCREMENT, ");
     });
 
     test("if a view has the name of a table of ours", () => {
       prepare("CREATE VIEW facts AS SELECT 1 AS id");
-      expect(expectRefusal(mode).message).toContain("facts is not ours: it is (a view)");
+      expect(expectRefusal(mode).message).toContain("facts has a different definition: found (a view)");
     });
 
     test("if another table's index has the name of an index of ours", () => {
@@ -363,7 +363,7 @@ describe.each(["wal", "delete"])(
       copyFileSync(PUBLISHED, path);
       prepare("CREATE INDEX idx_checkpoints_saved_root ON checkpoints (session_id, created_at)");
       expect(expectRefusal(mode).message).toContain(
-        "it is (session_id, created_at) where we need (session_id, created_at WHERE …)",
+        "found (session_id, created_at), expected (session_id, created_at WHERE …)",
       );
     });
   },
