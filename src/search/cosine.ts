@@ -1,17 +1,17 @@
 /**
- * Cosine similarity: exact in float64 for what is returned, and of unit vectors in float32 for finding it.
+ * Cosine similarity: exact in float64 for results, and of unit vectors in float32 for finding candidates.
  */
 
 /**
- * How far the similarity of a float64 query and a float32 unit vector can be from the exact one: each rounded
- * component is off by at most 2^-24 of itself, and so their sum of products by at most 2^-24 (6e-8) for unit vectors.
+ * The largest error of the similarity of a float64 query and a float32 unit vector. Rounding changes each component by at most
+ * 2^-24 of itself, and so the sum of products by at most 2^-24 (6e-8) for unit vectors.
  */
 export const LARGEST_ERROR = 1e-7;
 
-/** Below it sums of products have lost digits. */
+/** Below this limit, sums of products have lost digits. */
 const SMALLEST_EXACT = Number.MIN_VALUE / Number.EPSILON ** 2;
 
-/** From -1 to 1, exactly 1 for equal vectors; 0 where either is zero. */
+/** From -1 to 1, exactly 1 for equal vectors; 0 if either is a zero vector. */
 export function cosine(a: readonly number[], b: readonly number[]): number {
   const product = dot(a, b);
   const squareOfA = dot(a, a);
@@ -24,7 +24,7 @@ export function cosine(a: readonly number[], b: readonly number[]): number {
   return isInRange ? quotient(product, squares) : cosineOfExtremes(a, b);
 }
 
-/** The root of the product: a product of the roots is not exactly the square for equal vectors. */
+/** Takes the root of the product: for equal vectors, a product of two roots is not exactly the square. */
 function quotient(product: number, squares: number): number {
   return Math.max(-1, Math.min(1, product / Math.sqrt(squares)));
 }
@@ -37,10 +37,10 @@ export function unitOf(vector: readonly number[]): Float64Array {
 }
 
 /**
- * The similarity of a unit query and the unit vector that begins at `offset`, which must be wholly inside.
+ * The similarity of a unit query and the unit vector that starts at `offset`, which must lie completely inside `vectors`.
  *
- * The one hot loop of a search. Four sums run side by side in the processor; the casts stand for a check of every
- * index (`?? 0`) that made it five times slower.
+ * The hot loop of a search. The processor computes the four sums in parallel. The casts replace a check of each index (`?? 0`),
+ * which made the loop five times slower.
  */
 export function dotAt(query: Float64Array, vectors: Float32Array, offset: number): number {
   const dimensions = query.length;

@@ -3,21 +3,21 @@ import type { VectorFilter, VectorsTable } from "./vectors-table.js";
 
 /** The vectors that pass a filter. */
 export interface FilteredList {
-  /** Where they are held in memory. */
-  held: { group: VectorGroup; places: number[] }[];
-  /** The revisions of those that are not. */
-  others: number[];
+  /** The places of the vectors that are cached in memory. */
+  cached: { group: VectorGroup; places: number[] }[];
+  /** The revisions of the vectors that are not. */
+  uncached: number[];
 }
 
 /**
- * The vectors that pass the filter of the last search: an agent searches with the same one again and again, and for
- * 100,000 vectors the list costs more than scoring them.
+ * Caches the list of vectors that pass the filter of the last search: an agent uses the same filter again and again, and for
+ * 100,000 vectors listing takes longer than scoring.
  */
 export class FilteredVectors {
   #key = "";
   #list: FilteredList | undefined;
 
-  /** `undefined`: the filter lets all of the owner's vectors through. */
+  /** Returns `undefined` if the filter passes all of the owner's vectors. */
   list(
     filter: VectorFilter,
     loadedThrough: number,
@@ -41,14 +41,14 @@ export class FilteredVectors {
 }
 
 function located(revisions: readonly number[], groups: readonly VectorGroup[]): FilteredList {
-  const held = groups.map((group): FilteredList["held"][number] => ({ group, places: [] }));
-  const others = revisions.filter(
-    (revision) => !held.some(({ group, places }) => locate(revision, group, places)),
+  const cached = groups.map((group): FilteredList["cached"][number] => ({ group, places: [] }));
+  const uncached = revisions.filter(
+    (revision) => !cached.some(({ group, places }) => locate(revision, group, places)),
   );
-  return { held, others };
+  return { cached, uncached };
 }
 
-/** Notes the place of a vector, if it is in this group; returns whether it is. */
+/** Appends the place of a vector if it is in this group; returns whether it is. */
 function locate(revision: number, group: VectorGroup, places: number[]): boolean {
   const place = group.placeOf(revision);
   if (place === undefined) {

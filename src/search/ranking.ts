@@ -1,17 +1,17 @@
 import { LARGEST_ERROR } from "./cosine.js";
 
-/** A vector that may be among the results, by its similarity in float32. */
+/** A vector that may be among the results, judged by its float32 similarity. */
 export interface Candidate {
   revision: number;
   similarity: number;
 }
 
-/** Sorting is put off until so many candidates have come together, and again as many. */
+/** Candidates are sorted once this many have been collected, and again each time their number has doubled. */
 const LEAST_CAPACITY = 512;
 
 /**
- * Finds, among similarities that are each off by at most {@link LARGEST_ERROR}, everything that can be among the
- * `topK` best: all that are not below the `topK`-th best by more than twice the error.
+ * Finds all vectors that can be among the `topK` best, given similarities with an error of at most {@link LARGEST_ERROR}: those
+ * that are not below the `topK`-th best by more than twice the error.
  */
 export class Ranking {
   readonly #topK: number;

@@ -1,9 +1,9 @@
 /**
- * Semantic search as the store calls it: which vectors a search reads, and what may stay in memory.
+ * Semantic search for the store: chooses which vectors a search reads, and what may stay in memory.
  *
- * Three cases. Normally one index lives as long as the store. Inside a host's open transaction nothing of what it shows may
- * be cached, because the host may roll it back. And a file from 0.2.3 that is open read-only has no vectors at all: they are
- * made for each search, in the connection's temporary database.
+ * There are three cases. Normally one index lives as long as the store. Inside a host's open transaction nothing may be cached,
+ * because the host may roll it back. And a file from 0.2.3 that is opened read-only has no vectors: each search creates them in
+ * the connection's temporary database.
  */
 import type { Connection, Row } from "../database/connection.js";
 import type { Scheduler } from "../scheduler/scheduler.js";
@@ -19,7 +19,7 @@ export class SemanticSearch {
   #temporaryVectors: VectorsTable | undefined;
   #index: VectorIndex | undefined;
 
-  /** @param memoryLimit How much memory the vectors may take, in bytes. */
+  /** @param memoryLimit Maximum memory for the vectors, in bytes. */
   constructor(connection: Connection, scheduler: Scheduler, memoryLimit: number) {
     this.#connection = connection;
     this.#scheduler = scheduler;
@@ -27,7 +27,7 @@ export class SemanticSearch {
     this.#vectors = new VectorsTable(connection);
   }
 
-  /** Finds what is most similar, best first, and maps its rows. It yields to the event loop. */
+  /** Finds the most similar rows, best first, and maps them. It yields to the event loop. */
   async search<T>(query: VectorQuery, map: (row: Row) => T): Promise<T[]> {
     const rows = await this.#scheduler.readInSteps(() => this.#searchIndex(query));
     return rows.map(map);
@@ -67,7 +67,7 @@ export class SemanticSearch {
   #cachedIndex(): VectorIndex {
     return new VectorIndex(this.#vectors, {
       memoryLimit: this.#memoryLimit,
-      keepUnits: (units) => {
+      saveUnits: (units) => {
         this.#writeUnits(units).catch(() => {}); // Nothing is lost: the next search reads the JSON again.
       },
       isUnsettled: () => this.#connection.isInTransaction,
@@ -77,7 +77,7 @@ export class SemanticSearch {
   #uncachedIndex(vectors = this.#vectors): VectorIndex {
     return new VectorIndex(vectors, {
       memoryLimit: 0,
-      keepUnits: () => {},
+      saveUnits: () => {},
       isUnsettled: () => false,
     });
   }

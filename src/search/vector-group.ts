@@ -1,14 +1,14 @@
-/** Unit vectors of one owner with equally many dimensions, held in memory side by side. */
+/** Unit vectors of one owner with the same number of dimensions, cached side by side in memory. */
 
 import { dotAt } from "./cosine.js";
 import type { VectorOwner } from "./vectors-table.js";
 
 const VECTORS_PER_BLOCK = 256;
 
-/** What a vector takes beside its numbers: its entries in a map and in a list. */
+/** Memory per vector in addition to its numbers: its entries in a map and a list. */
 const BOOKKEEPING_BYTES = 100;
 
-/** Stands where a vector was taken out; revisions begin at 1. */
+/** Marks the place of a deleted vector; revisions start at 1. */
 const VACANT = 0;
 
 export class VectorGroup {
@@ -34,7 +34,7 @@ export class VectorGroup {
     return this.#blocks.length * this.#bytesPerBlock;
   }
 
-  /** How much more memory the next vector takes: that of a block, or none. */
+  /** Additional memory for the next vector: one block, or none. */
   get bytesToAdd(): number {
     const hasRoom =
       this.#vacant.length > 0 || this.#revisions.length < this.#blocks.length * VECTORS_PER_BLOCK;
@@ -58,7 +58,7 @@ export class VectorGroup {
     }
   }
 
-  /** Where a vector is, until it is deleted; `undefined` where it is not in this group. */
+  /** The place of a vector, fixed until it is deleted; `undefined` if it is not in this group. */
   placeOf(revision: number): number | undefined {
     return this.#places.get(revision);
   }

@@ -1,13 +1,13 @@
 /**
  * Semantic search: exact, by cosine similarity, best first.
  *
- * Unit vectors are held in memory in float32, up to a limit, and all that a search may look at are scored by them; what
- * can be among the results is then scored exactly from the embeddings themselves. What anybody changes in the file is
- * seen by its revisions; see schema/vectors.ts.
+ * Unit vectors are cached in memory as float32, up to a limit. A search scores all vectors that pass its filter by them, then
+ * scores the candidates exactly from the embeddings themselves. Revisions show what any writer has changed in the file; see
+ * schema/vectors.ts.
  *
- * Limits: loading and reading vectors yield to the event loop after every page; scoring what is in memory, and listing
- * what passes a filter, do not. A search whose candidates change during every pause ends with an attempt that makes none.
- * Vectors beyond the memory limit are read from the file at every search.
+ * Limits: loading and reading vectors yield to the event loop after each page; scoring cached vectors and listing those that
+ * pass a filter do not. If its candidates change during every pause, a search makes a last attempt without pauses. Vectors
+ * beyond the memory limit are read from the file by every search.
  */
 import type { Row } from "../database/connection.js";
 import { VectorDimensionError } from "../errors.js";
@@ -18,59 +18,59 @@ import { Ranking } from "./ranking.js";
 import { VectorGroup } from "./vector-group.js";
 import type { VectorOwner, VectorQuery, VectorRow, VectorSubject, VectorsTable } from "./vectors-table.js";
 
-/** Rows between two turns of the event loop: a few milliseconds, also where the JSON of each has to be parsed. */
+/** Rows between two turns of the event loop: a few milliseconds, even if the JSON of each row must be parsed. */
 const PAGE = 200;
 
-/** How often a search that changes have overtaken starts over before it makes no more pauses. */
+/** How often a search restarts because of changes, before it runs without pauses. */
 const MOST_RESTARTS = 3;
 
-/** The binary form of an embedding that somebody else wrote. */
+/** The binary form of an embedding that another program wrote. */
 export interface MissingUnit {
   revision: number;
   unit: Float32Array;
 }
 
-/** Takes what is worth writing to the file, so that it need not be read from JSON again. */
-export type KeepUnits = (units: readonly MissingUnit[]) => void;
+/** Receives units to write to the file, so that later searches need not parse the JSON. */
+export type SaveUnits = (units: readonly MissingUnit[]) => void;
 
 export interface VectorIndexSettings {
   /** In bytes. */
   memoryLimit: number;
-  keepUnits: KeepUnits;
-  /** Whether what the file shows may yet be rolled back, so that nothing of it may be held. */
+  saveUnits: SaveUnits;
+  /** Whether what the connection reads may still be rolled back, so that none of it may be cached. */
   isUnsettled: () => boolean;
 }
 
-/** The file became unsettled during a search that yielded to other work: to be searched again without holding anything. */
+/** A transaction was opened while a search yielded to other work. The caller must search again without a cache. */
 export class UnsettledError extends Error {}
 
-/** Work that may pause wherever it yields. */
+/** Work that may pause at each yield. */
 type Steps<T> = Generator<void, T>;
 
-/** What was found so far may be wrong by now: a row of it has changed, or rows are written faster than they are read. */
-type Overtaken = undefined;
+/** The results so far may be outdated: one of their rows has changed, or rows are written faster than they are read. */
+type Outdated = undefined;
 
 interface Match extends VectorSubject {
   similarity: number;
 }
 
-/** What scoring found. */
+/** The result of scoring. */
 interface Score {
   ranking: Ranking;
-  /** How many vectors with the query's dimensions passed the filter. */
+  /** Number of vectors that passed the filter and have the query's number of dimensions. */
   comparable: number;
-  /** The dimensions of one that passed the filter and has others. */
-  otherDimensions: number | undefined;
+  /** The number of dimensions of a vector that passed the filter but cannot be compared. */
+  incomparableDimensions: number | undefined;
 }
 
 export class VectorIndex {
   readonly #table: VectorsTable;
   readonly #memoryLimit: number;
-  readonly #keepUnits: KeepUnits;
+  readonly #saveUnits: SaveUnits;
   readonly #isUnsettled: () => boolean;
   #groups: VectorGroup[] = [];
-  /** Vectors whose row is gone without a trace, as after an INSERT OR REPLACE by row id. */
-  readonly #orphans = new Set<number>();
+  /** Revisions whose row is gone without a logged deletion, such as after an INSERT OR REPLACE by row id. */
+  readonly #staleRevisions = new Set<number>();
   readonly #filtered = new FilteredVectors();
   #missingUnits: MissingUnit[] = [];
   #loadedThrough = 0;
@@ -79,11 +79,11 @@ export class VectorIndex {
   constructor(table: VectorsTable, settings: VectorIndexSettings) {
     this.#table = table;
     this.#memoryLimit = settings.memoryLimit;
-    this.#keepUnits = settings.keepUnits;
+    this.#saveUnits = settings.saveUnits;
     this.#isUnsettled = settings.isUnsettled;
   }
 
-  /** Rows of the owner's table, best first, among equals the newest first. */
+  /** Returns rows of the owner's table, best first. Ties: newest first. */
   async search(query: VectorQuery): Promise<Row[]> {
     for (let restarts = 0; restarts <= MOST_RESTARTS; restarts++) {
       const rows = await this.#withPauses(this.#attempt(query));
@@ -92,10 +92,10 @@ export class VectorIndex {
       }
       await this.#nextTurn();
     }
-    return this.#table.inOneState(() => this.#searchWithoutPause(query));
+    return this.#table.inSnapshot(() => this.#searchWithoutPause(query));
   }
 
-  /** Ends because nothing changes meanwhile: an attempt is in vain only if it finds a vector without a row, and takes it out. */
+  /** Terminates, because nothing changes meanwhile: an attempt fails only if it finds a vector without a row, and removes it. */
   #searchWithoutPause(query: VectorQuery): Row[] {
     for (;;) {
       const rows = withoutPause(this.#attempt(query));
@@ -105,14 +105,14 @@ export class VectorIndex {
     }
   }
 
-  *#attempt(query: VectorQuery): Steps<Row[] | Overtaken> {
+  *#attempt(query: VectorQuery): Steps<Row[] | Outdated> {
     const isLoaded = yield* this.#load();
     const score = isLoaded ? yield* this.#score(query) : undefined;
     if (score === undefined) {
       return undefined;
     }
-    if (score.comparable === 0 && score.otherDimensions !== undefined) {
-      throw new VectorDimensionError(query.embedding.length, score.otherDimensions);
+    if (score.comparable === 0 && score.incomparableDimensions !== undefined) {
+      throw new VectorDimensionError(query.embedding.length, score.incomparableDimensions);
     }
     const matches = yield* this.#match(query, score.ranking);
     return matches?.map((match) => match.row);
@@ -135,25 +135,25 @@ export class VectorIndex {
     }
   }
 
-  /** Returns whether everything is loaded, or as much as there is room for: not if more is written than loaded meanwhile. */
+  /** Returns whether all vectors that fit are loaded: false if new ones are written faster than they are loaded. */
   *#load(): Steps<boolean> {
     const { newest } = this.#table.state();
     while (!this.#loadPage()) {
-      this.#handOnMissingUnits();
+      this.#saveMissingUnits();
       if (this.#loadedThrough > newest) {
         return false;
       }
       yield;
     }
-    this.#handOnMissingUnits();
+    this.#saveMissingUnits();
     return true;
   }
 
-  /** Returns whether everything is loaded, or as much as there is room for. */
+  /** Returns whether all vectors that fit are loaded. */
   #loadPage(): boolean {
     const { newest, lastDeletion } = this.#table.state();
     if (lastDeletion < this.#lastDeletion) {
-      this.#forgetAll(); // The tables were made anew, and their numbers begin again.
+      this.#clear(); // The tables were created again, and their numbers restart.
     }
     if (lastDeletion !== this.#lastDeletion) {
       this.#dropDeleted();
@@ -163,12 +163,12 @@ export class VectorIndex {
       return true;
     }
     const page = this.#table.page(this.#loadedThrough, PAGE);
-    return !page.every((row) => this.#hold(row)) || page.length < PAGE;
+    return !page.every((row) => this.#cache(row)) || page.length < PAGE;
   }
 
-  #forgetAll(): void {
+  #clear(): void {
     this.#groups = [];
-    this.#orphans.clear();
+    this.#staleRevisions.clear();
     this.#filtered.clear();
     this.#loadedThrough = 0;
     this.#lastDeletion = 0;
@@ -177,7 +177,7 @@ export class VectorIndex {
   #dropDeleted(): void {
     const deleted = this.#table.deletedAfter(this.#lastDeletion);
     if (deleted === undefined) {
-      this.#dropAllBut(new Set(this.#table.revisions()));
+      this.#dropAllExcept(new Set(this.#table.revisions()));
     } else {
       for (const revision of deleted) {
         this.#drop(revision);
@@ -186,22 +186,22 @@ export class VectorIndex {
     this.#groups = this.#groups.filter((group) => group.count > 0);
   }
 
-  #dropAllBut(remaining: ReadonlySet<number>): void {
-    const held = this.#groups.flatMap((group) => [...group.revisions()]);
-    for (const revision of [...held, ...this.#orphans].filter((each) => !remaining.has(each))) {
+  #dropAllExcept(remaining: ReadonlySet<number>): void {
+    const cached = this.#groups.flatMap((group) => [...group.revisions()]);
+    for (const revision of [...cached, ...this.#staleRevisions].filter((each) => !remaining.has(each))) {
       this.#drop(revision);
     }
   }
 
   #drop(revision: number): void {
-    this.#orphans.delete(revision);
+    this.#staleRevisions.delete(revision);
     for (const group of this.#groups) {
       group.delete(revision);
     }
   }
 
-  /** Returns whether there was room for it. */
-  #hold(row: VectorRow): boolean {
+  /** Returns whether the vector fits into memory. */
+  #cache(row: VectorRow): boolean {
     const unit = this.#unitOf(row);
     if (unit !== undefined && !this.#addToGroup(row, unit)) {
       return false;
@@ -226,7 +226,7 @@ export class VectorIndex {
     return true;
   }
 
-  /** `undefined` if the embedding is gone meanwhile, or does not decode: then it is left out, as one that is not there. */
+  /** Returns `undefined` if the embedding is gone by now or does not decode; searches then skip it. */
   #unitOf(row: VectorRow): Float32Array | undefined {
     if (row.unit !== null) {
       return row.unit;
@@ -240,20 +240,20 @@ export class VectorIndex {
     return unit;
   }
 
-  /** After every page, so that no more than a page of them is ever held. */
-  #handOnMissingUnits(): void {
+  /** Called after each page, so that at most one page of units waits in memory. */
+  #saveMissingUnits(): void {
     if (this.#missingUnits.length > 0) {
-      this.#keepUnits(this.#missingUnits);
+      this.#saveUnits(this.#missingUnits);
       this.#missingUnits = [];
     }
   }
 
-  *#score(query: VectorQuery): Steps<Score | Overtaken> {
+  *#score(query: VectorQuery): Steps<Score | Outdated> {
     const unit = unitOf(query.embedding);
     const score: Score = {
       ranking: new Ranking(query.topK, query.threshold),
       comparable: 0,
-      otherDimensions: undefined,
+      incomparableDimensions: undefined,
     };
     const groups = this.#groups.filter((group) => group.owner === query.owner && group.count > 0);
     const listed = this.#filtered.list(query, this.#loadedThrough, groups, this.#table);
@@ -261,25 +261,25 @@ export class VectorIndex {
       for (const group of groups) {
         scoreAll(group, unit, score);
       }
-      const isComplete = yield* this.#scoreRest(query.owner, unit, score);
+      const isComplete = yield* this.#scoreUncached(query.owner, unit, score);
       return isComplete ? score : undefined;
     }
-    for (const { group, places } of listed.held) {
+    for (const { group, places } of listed.cached) {
       scorePlaces(group, places, unit, score);
     }
-    yield* this.#scoreOthers(listed.others, unit, score);
+    yield* this.#scoreListed(listed.uncached, unit, score);
     return score;
   }
 
-  /** Those that there was no room for in memory. Returns whether it came to the end: see {@link #load}. */
-  *#scoreRest(owner: VectorOwner, query: Float64Array, score: Score): Steps<boolean> {
+  /** Scores the vectors that do not fit into memory. Returns whether it reached the end, see {@link #load}. */
+  *#scoreUncached(owner: VectorOwner, query: Float64Array, score: Score): Steps<boolean> {
     const { newest } = this.#table.state();
     for (let after = this.#loadedThrough; ; yield) {
       const page = this.#table.page(after, PAGE);
       for (const row of page.filter((each) => each.owner === owner)) {
         this.#scoreRow(row, query, score);
       }
-      this.#handOnMissingUnits();
+      this.#saveMissingUnits();
       after = page.at(-1)?.revision ?? after;
       if (page.length < PAGE) {
         return true;
@@ -290,23 +290,23 @@ export class VectorIndex {
     }
   }
 
-  /** Those of a filter that there was no room for in memory. */
-  *#scoreOthers(revisions: readonly number[], query: Float64Array, score: Score): Steps<void> {
+  /** Scores the listed vectors that do not fit into memory. */
+  *#scoreListed(revisions: readonly number[], query: Float64Array, score: Score): Steps<void> {
     for (const [index, revision] of revisions.entries()) {
       const row = revision > this.#loadedThrough ? this.#table.at(revision) : undefined;
       if (row !== undefined) {
         this.#scoreRow(row, query, score);
       }
       if ((index + 1) % PAGE === 0) {
-        this.#handOnMissingUnits();
+        this.#saveMissingUnits();
         yield;
       }
     }
-    this.#handOnMissingUnits();
+    this.#saveMissingUnits();
   }
 
   #scoreRow(row: VectorRow, query: Float64Array, score: Score): void {
-    const unit = this.#orphans.has(row.revision) ? undefined : this.#unitOf(row);
+    const unit = this.#staleRevisions.has(row.revision) ? undefined : this.#unitOf(row);
     if (unit === undefined) {
       return;
     }
@@ -314,19 +314,19 @@ export class VectorIndex {
       score.comparable += 1;
       score.ranking.offer(row.revision, dotAt(query, unit, 0));
     } else {
-      score.otherDimensions = unit.length;
+      score.incomparableDimensions = unit.length;
     }
   }
 
-  /** Exactly, and in order. A row that has changed or gone since may have displaced another. */
-  *#match(query: VectorQuery, ranking: Ranking): Steps<Match[] | Overtaken> {
+  /** Scores the candidates exactly and sorts them. Outdated if a candidate is gone, because it may have displaced another. */
+  *#match(query: VectorQuery, ranking: Ranking): Steps<Match[] | Outdated> {
     let best: Match[] = [];
-    let isOvertaken = false;
+    let isOutdated = false;
     for (const [index, { revision }] of ranking.candidates().entries()) {
       const subject = this.#table.subjectAt(query.owner, revision);
       if (subject === undefined) {
-        this.#takeOut(revision);
-        isOvertaken = true;
+        this.#removeStale(revision);
+        isOutdated = true;
       } else {
         best.push({ ...subject, similarity: cosine(query.embedding, subject.embedding) });
       }
@@ -335,12 +335,12 @@ export class VectorIndex {
         yield;
       }
     }
-    return isOvertaken ? undefined : firstOf(best, query);
+    return isOutdated ? undefined : firstOf(best, query);
   }
 
-  #takeOut(revision: number): void {
+  #removeStale(revision: number): void {
     this.#drop(revision);
-    this.#orphans.add(revision);
+    this.#staleRevisions.add(revision);
     this.#filtered.clear();
   }
 }
@@ -359,7 +359,7 @@ function scoreAll(group: VectorGroup, query: Float64Array, score: Score): void {
     score.comparable += group.count;
     group.forEachSimilarity(query, (revision, similarity) => score.ranking.offer(revision, similarity));
   } else {
-    score.otherDimensions = group.dimensions;
+    score.incomparableDimensions = group.dimensions;
   }
 }
 
@@ -370,7 +370,7 @@ function scorePlaces(group: VectorGroup, places: readonly number[], query: Float
       score.ranking.offer(group.revisionAt(place), group.similarityAt(place, query));
     }
   } else if (places.length > 0) {
-    score.otherDimensions = group.dimensions;
+    score.incomparableDimensions = group.dimensions;
   }
 }
 

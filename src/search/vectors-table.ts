@@ -1,8 +1,8 @@
 /**
  * The table `checkpoint_sqlite_vectors`: the binary form of every embedding of an entity or fact.
  *
- * Triggers make its rows (see schema/vectors.ts): a `unit` is NULL where the embedding was written by somebody else, 0.2.3
- * among them, and has not been read since.
+ * Triggers create its rows (see schema/vectors.ts). A `unit` is NULL if another program, such as 0.2.3, wrote the embedding and
+ * no search has read it since.
  */
 
 import type { Connection, PreparedStatement, Row, Statements } from "../database/connection.js";
@@ -12,11 +12,11 @@ import { type Fields, finiteNumber, nonNegativeInteger, vector } from "../valida
 import { embedding } from "../validation/schemas.js";
 import { unitOf } from "./cosine.js";
 
-/** Whose embedding a vector is. */
+/** The kind of row that a vector belongs to. */
 export type VectorOwner = "entity" | "fact";
 
 export const VECTORS_SQL = {
-  // NULL where there are none.
+  // NULL if there are none.
   state: `
     SELECT
       (SELECT max(revision) FROM main.checkpoint_sqlite_vectors) AS newest,
@@ -40,7 +40,7 @@ export const VECTORS_SQL = {
     FROM main.checkpoint_sqlite_vectors
     WHERE revision = ?1`,
 
-  // The smallest index holds every revision.
+  // SQLite reads this from the smallest index, which contains every revision.
   revisions: `
     SELECT revision
     FROM main.checkpoint_sqlite_vectors`,
@@ -68,7 +68,7 @@ export const VECTORS_SQL = {
     FROM main.facts
     WHERE id = ?1`,
 
-  // `insertion` tells the newer of two rows, in whichever order their embeddings were written.
+  // `insertion` shows which of two rows is newer, whatever the order in which their embeddings were written.
   entityAt: `
     SELECT
       entities.rowid AS insertion,
@@ -100,13 +100,13 @@ export const VECTORS_SQL = {
       AND id = ?2`,
 };
 
-/** A savepoint outside a transaction begins one, and inside a host's it is a part of that. */
+/** Outside a transaction a savepoint starts one; inside a host's transaction it is part of it. */
 export const SNAPSHOT_SQL = {
   begin: "SAVEPOINT one_search",
   end: "RELEASE one_search",
 };
 
-/** Which vectors a search looks at; all given filters apply together. */
+/** Selects the vectors of a search; all given filters apply together. */
 export interface VectorFilter {
   owner: VectorOwner;
   sessionId: string | null;
@@ -116,7 +116,7 @@ export interface VectorFilter {
 /** A search, with its defaults filled in. */
 export interface VectorQuery extends VectorFilter {
   embedding: readonly number[];
-  /** The least similarity. */
+  /** Minimum similarity. */
   threshold: number;
   topK: number;
 }
@@ -125,15 +125,15 @@ export interface VectorRow {
   revision: number;
   owner: VectorOwner;
   id: string;
-  /** `null`: to be read from the embedding. */
+  /** `null`: must be read from the embedding. */
   unit: Float32Array | null;
 }
 
-/** What a store compares to know whether it has seen everything. */
+/** A store compares this to detect changes. */
 export interface VectorsState {
-  /** The highest revision, 0 where there is none. */
+  /** The highest revision, 0 if there is none. */
   newest: number;
-  /** The last deletion that was logged, 0 where there is none. */
+  /** The last logged deletion, 0 if there is none. */
   lastDeletion: number;
 }
 
@@ -141,17 +141,17 @@ export interface VectorsState {
 export interface VectorSubject {
   row: Row;
   embedding: readonly number[];
-  /** Grows with every row of the table. */
+  /** Increases with every new row of the table. */
   insertion: number;
 }
 
-/** An embedding as its column holds it, and as searches compare it. */
+/** An embedding as stored in its column, and as compared by searches. */
 export interface EncodedEmbedding {
   text: string;
   unit: Float32Array;
 }
 
-/** Every float64 comes back bit for bit from its shortest decimal text, which 0.2.3 reads too; JSON.stringify would lose -0. */
+/** The shortest decimal text of each float64 round-trips exactly, and 0.2.3 can read it; JSON.stringify would lose -0. */
 export function encodeEmbedding(numbers: readonly number[] | null): EncodedEmbedding | null {
   if (numbers === null) {
     return null;
@@ -163,7 +163,7 @@ export function encodeEmbedding(numbers: readonly number[] | null): EncodedEmbed
 const DEFAULT_THRESHOLD = 0;
 const DEFAULT_TOP_K = 10;
 
-/** The options that a search of either kind takes. */
+/** Options of both kinds of search. */
 export const SEARCH_OPTIONS = ["threshold", "topK"] as const;
 
 export function encodeVectorQuery(
@@ -192,7 +192,7 @@ export function toVectorRow(row: Row): VectorRow {
   };
 }
 
-/** The bytes of float32 numbers, little-endian as on every machine that Bun runs on. What is damaged is read anew. */
+/** Decodes float32 numbers, little-endian as on every machine that Bun runs on. A damaged unit is read from the JSON again. */
 function unitOfBytes(bytes: unknown): Float32Array | null {
   if (
     !(bytes instanceof Uint8Array) ||
@@ -212,14 +212,14 @@ export class VectorsTable {
   readonly #statements: Statements<keyof typeof VECTORS_SQL>;
   readonly #snapshot: Statements<keyof typeof SNAPSHOT_SQL>;
 
-  /** @param isTemporary Whether it is on the vectors that were made for a file without any, see schema/vectors.ts. */
+  /** @param isTemporary Whether to use the temporary vectors of a file that has none, see schema/vectors.ts. */
   constructor(connection: Connection, isTemporary = false) {
     this.#statements = connection.statements(VECTORS_SQL, isTemporary ? inTemporary : undefined);
     this.#snapshot = connection.statements(SNAPSHOT_SQL);
   }
 
-  /** Runs reads that see nothing of what others commit meanwhile. */
-  inOneState<T>(read: () => T): T {
+  /** Runs reads in one snapshot, which does not see what others commit meanwhile. */
+  inSnapshot<T>(read: () => T): T {
     this.#snapshot.begin.run();
     try {
       return read();
@@ -236,14 +236,14 @@ export class VectorsTable {
     };
   }
 
-  /** The revisions that were deleted after the given deletion; `undefined` where the log does not reach back so far. */
+  /** The revisions deleted after the given deletion; `undefined` if the log no longer reaches back that far. */
   deletedAfter(deletion: number): number[] | undefined {
     const rows = this.#statements.deletions.values(deletion);
     const first = rows[0]?.[0];
     return first === undefined || first === deletion + 1 ? rows.map((row) => Number(row[1])) : undefined;
   }
 
-  /** In the order of the revisions. */
+  /** The next rows in the order of their revisions. */
   page(after: number, limit: number): VectorRow[] {
     return this.#statements.page.all(after, limit).map(toVectorRow);
   }
@@ -257,7 +257,7 @@ export class VectorsTable {
     return this.#statements.revisions.values().map(firstNumber);
   }
 
-  /** `undefined`: the filter lets all of the owner's vectors through. */
+  /** Returns `undefined` if the filter passes all of the owner's vectors. */
   revisionsOf(filter: VectorFilter): number[] | undefined {
     const { owner, sessionId, workspaceId } = filter;
     if (sessionId !== null) {
@@ -269,22 +269,22 @@ export class VectorsTable {
     return undefined;
   }
 
-  /** The embedding as its owner's row holds it; `undefined` if it is gone, or does not decode. */
+  /** The embedding in its owner's row; `undefined` if it is gone or does not decode. */
   embeddingOf(owner: VectorOwner, id: string): number[] | undefined {
-    const row = this.#of(owner).embedding.get(id);
+    const row = this.#statementsOf(owner).embedding.get(id);
     return row === null ? undefined : OWNER_COLUMNS[owner].readable(row, "embedding", embedding);
   }
 
-  #of(owner: VectorOwner): { embedding: PreparedStatement; at: PreparedStatement } {
+  #statementsOf(owner: VectorOwner): { embedding: PreparedStatement; at: PreparedStatement } {
     const { embeddingOfEntity, entityAt, embeddingOfFact, factAt } = this.#statements;
     return owner === "entity"
       ? { embedding: embeddingOfEntity, at: entityAt }
       : { embedding: embeddingOfFact, at: factAt };
   }
 
-  /** The whole row that a vector belongs to; `undefined` if either has changed or gone, or the embedding does not decode. */
+  /** The complete row that a vector belongs to; `undefined` if either has changed or is gone, or the embedding does not decode. */
   subjectAt(owner: VectorOwner, revision: number): VectorSubject | undefined {
-    const row = this.#of(owner).at.get(revision);
+    const row = this.#statementsOf(owner).at.get(revision);
     const stored = row === null ? undefined : OWNER_COLUMNS[owner].readable(row, "embedding", embedding);
     return row === null || stored === undefined
       ? undefined
@@ -295,7 +295,7 @@ export class VectorsTable {
     this.#statements.setUnit.run(revision, bytesOfUnit(unit));
   }
 
-  /** Completes the row that a trigger has just inserted for an embedding. `null`: there is none. */
+  /** Sets the unit in the row that a trigger has just inserted for an embedding. Does nothing if the embedding is `null`. */
   setUnitOf(owner: VectorOwner, id: string, encoded: EncodedEmbedding | null): void {
     if (encoded !== null) {
       this.#statements.setUnitOf.run(owner, id, bytesOfUnit(encoded.unit));

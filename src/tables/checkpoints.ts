@@ -251,7 +251,7 @@ export const CHECKPOINTS_SQL = {
 
 const SOURCES: readonly CheckpointSource[] = ["input", "loop", "interrupt", "fork"];
 
-/** Columns of a new row; the store adds the id and the time. */
+/** Columns of a new row; the store adds id and time. */
 export interface NewCheckpointRow {
   session_id: string;
   namespace: string;

@@ -1,4 +1,4 @@
-/** The table `entities`: its statements, what they take, and the mapper from row to {@link Entity}. */
+/** The table `entities`: its SQL, its row types and the mapper from a row to an {@link Entity}. */
 import type { Connection, Row, Statements } from "../database/connection.js";
 import type { EncodedValue } from "../json-plus/text.js";
 import { ColumnReader, ignoredByTrigger, setIfPresent } from "../rows/column-reader.js";
@@ -32,9 +32,10 @@ import { storedObject } from "../validation/stored-schemas.js";
 const COLUMNS =
   "id, session_id, workspace_id, name, type, attributes, relationships, created_at, updated_at, embedding";
 
-// "Newest" is by insertion, which a rowid is, and which times follow: where the clock was set back, an entity gets the
-// time of the one before it.
-// The filters that no index is chosen for are left open by NULL.
+// "Newest" means inserted last, by rowid. Times follow that order: if the clock was set back, an entity gets the time of the
+// previous one.
+//
+// A NULL parameter turns a filter off.
 export const ENTITIES_SQL = {
   insert: `
     INSERT INTO main.entities (${COLUMNS})
@@ -84,7 +85,7 @@ export const ENTITIES_SQL = {
     ORDER BY rowid DESC
     LIMIT +?4`,
 
-  // A flag before each value that can be cleared tells "set to NULL" from "keep".
+  // A flag before each value that can be cleared distinguishes "set to NULL" from "keep".
   update: `
     UPDATE main.entities
     SET
@@ -102,10 +103,10 @@ export const ENTITIES_SQL = {
     WHERE id = ?1`,
 };
 
-/** A time that is further ahead than this (a day, in milliseconds) was a mistake, which later rows do not follow. */
+/** A row's time further ahead than this (a day, in milliseconds) was a clock error, and later rows do not follow it. */
 export const LARGEST_CLOCK_ERROR = 86_400_000;
 
-/** A row to be, without what the store adds. */
+/** Columns of a new row; the store adds id and times. */
 export interface NewEntityRow {
   session_id: string;
   workspace_id: string | null;
@@ -116,7 +117,7 @@ export interface NewEntityRow {
   embedding: EncodedEmbedding | null;
 }
 
-/** `null` keeps what cannot be cleared. */
+/** For a field that cannot be cleared, `null` keeps it. */
 export interface EncodedEntityUpdates {
   name: string | null;
   type: string | null;
@@ -218,7 +219,7 @@ export class EntitiesTable {
     this.#statements = connection.statements(ENTITIES_SQL);
   }
 
-  /** `undefined`: no such session. */
+  /** Returns `undefined` if the session does not exist. */
   insert(id: string, entity: NewEntityRow, now: number): Entity | undefined {
     const row = this.#statements.insert.get(
       id,
@@ -258,7 +259,7 @@ export class EntitiesTable {
     return statement.all(sessionId, workspaceId, type, count).map(toEntity);
   }
 
-  /** Returns whether there is such an entity. */
+  /** Returns whether the entity exists. */
   update(id: string, updates: EncodedEntityUpdates, now: number): boolean {
     const { changes } = this.#statements.update.run(
       id,
@@ -281,7 +282,7 @@ export class EntitiesTable {
     this.#isChanged(id, this.#statements.delete.run(id).changes);
   }
 
-  /** @throws {StorageError} if the row is there, and was left as it is. */
+  /** @throws {StorageError} if the row exists but did not change. */
   #isChanged(id: string, changes: number): boolean {
     if (changes === 0 && this.get(id) !== null) {
       throw ignoredByTrigger("entities");

@@ -1,4 +1,4 @@
-/** The table `facts`: its statements, what they take, and the mapper from row to {@link Fact}. */
+/** The table `facts`: its SQL, its row types and the mapper from a row to a {@link Fact}. */
 import type { Connection, Row, Statements } from "../database/connection.js";
 import { ColumnReader, ignoredByTrigger, setIfPresent } from "../rows/column-reader.js";
 import {
@@ -25,8 +25,8 @@ import { LARGEST_CLOCK_ERROR } from "./entities.js";
 
 const COLUMNS = "id, workspace_id, content, confidence, source_session_id, created_at, embedding";
 
-// "Newest" is by insertion, and times follow it, as with entities. The unary plus keeps the planner from an index on confidence, whose
-// rows would have to be sorted.
+// "Newest" means inserted last, as for entities. The unary plus prevents the use of an index on confidence, whose rows SQLite
+// would have to sort.
 export const FACTS_SQL = {
   insert: `
     INSERT INTO main.facts (${COLUMNS})
@@ -62,7 +62,7 @@ export const FACTS_SQL = {
     WHERE id = ?1`,
 };
 
-/** A row to be, without what the store adds. */
+/** Columns of a new row; the store adds id and times. */
 export interface NewFactRow {
   workspace_id: string | null;
   content: string;

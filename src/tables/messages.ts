@@ -1,4 +1,4 @@
-/** The table `messages`: its statements, what they take, and the mapper from row to {@link StoredMessage}. */
+/** The table `messages`: its SQL, its row types and the mapper from a row to a {@link StoredMessage}. */
 import type { Connection, Row, Statements } from "../database/connection.js";
 import { codeOf, SQLITE } from "../database/sqlite-errors.js";
 import { CheckpointCorruptionError } from "../errors.js";
@@ -33,7 +33,7 @@ export const MESSAGES_SQL = {
     WHERE session_id = +?1
     ORDER BY created_at, id`,
 
-  // Newest first, because the limit counts from the end of the conversation; the caller turns them round.
+  // Newest first, because the limit counts from the end of the conversation; the caller reverses them.
   page: `
     SELECT ${COLUMNS}
     FROM main.messages
@@ -77,12 +77,12 @@ const SELECT_LAST_ID = `
   WHERE name = 'messages'
     AND seq = 9223372036854775807`;
 
-/** Above every time that a row can hold. */
+/** Later than every time that a row can hold. */
 const END_OF_TIME = Number.MAX_SAFE_INTEGER;
 
 const ROLES: readonly MessageRole[] = ["user", "assistant", "system", "tool"];
 
-/** A row to be, without what the store adds. */
+/** Columns of a new row; the store adds id and times. */
 export interface NewMessageRow {
   session_id: string;
   role: MessageRole;
@@ -94,9 +94,9 @@ export interface NewMessageRow {
 }
 
 export interface EncodedMessagePage {
-  /** `null`: up to the newest. */
+  /** `null`: up to the newest message. */
   before: number | null;
-  /** `null`: up to the newest. */
+  /** `null`: up to the newest message. */
   beforeId: number | null;
   /** -1: all. */
   limit: number;
@@ -153,7 +153,7 @@ export class MessagesTable {
   }
 
   insert(message: NewMessageRow, createdAt: number): StoredMessage {
-    const { changes, lastInsertRowid } = this.#givingIds(() =>
+    const { changes, lastInsertRowid } = this.#assigningIds(() =>
       this.#statements.insert.run(
         message.session_id,
         message.role,
@@ -195,20 +195,20 @@ export class MessagesTable {
     this.#statements.delete.run(id);
   }
 
-  /** Those up to a time, that time included. */
+  /** Copies the messages up to and including a time. */
   copyToFork(originalId: string, upTo: number, forkId: string): void {
-    this.#givingIds(() => this.#statements.copyToFork.run(originalId, upTo, forkId));
+    this.#assigningIds(() => this.#statements.copyToFork.run(originalId, upTo, forkId));
   }
 
-  /** SQLite answers that the disk is full, too, where there is no id above the last one that was given. */
-  #givingIds<T>(insert: () => T): T {
+  /** SQLite also reports a full disk if no id above the last one is left. */
+  #assigningIds<T>(insert: () => T): T {
     try {
       return insert();
     } catch (error) {
       if (codeOf(error) === SQLITE.FULL && this.#connection.queryOnce(SELECT_LAST_ID).length > 0) {
         throw new CheckpointCorruptionError(
-          "table sqlite_sequence, name messages, column seq: the highest id there can be was given to a message, so the next one can " +
-            "have none. Delete that message, and set seq to the highest id that is left.",
+          "table sqlite_sequence, name messages, column seq: a message has used the highest possible id, so the next message can " +
+            "have none. Delete that message, and set seq to the highest remaining id.",
           { cause: error },
         );
       }

@@ -1,4 +1,4 @@
-/** The table `sessions`: its statements, what they take, and the mapper from row to {@link Session}. */
+/** The table `sessions`: its SQL, its row types and the mapper from a row to a {@link Session}. */
 
 import type { Connection, Row, Statements } from "../database/connection.js";
 import { SessionNotFoundError } from "../errors.js";
@@ -37,21 +37,20 @@ export const SESSIONS_SQL = {
     FROM main.sessions
     WHERE id = ?1`,
 
-  // Reads every row, and so may as well sort them.
+  // Reads every row anyway, so it sorts them without an index.
   list: `
     SELECT ${COLUMNS}
     FROM main.sessions
     ORDER BY updated_at DESC, rowid DESC`,
 
-  // Among equals oldest first, as the index of 0.2.3 has them: one of our own for the other order would have to be
-  // written with every message.
+  // Ties: oldest first, as in the index from 0.2.3. An index in the other order would add a page write to every message.
   listInWorkspace: `
     SELECT ${COLUMNS}
     FROM main.sessions
     WHERE workspace_id = +?1
     ORDER BY updated_at DESC, rowid`,
 
-  // A flag before each value tells "set to NULL" from "keep".
+  // A flag before each value distinguishes "set to NULL" from "keep".
   update: `
     UPDATE main.sessions
     SET
@@ -67,7 +66,7 @@ export const SESSIONS_SQL = {
     FROM main.sessions
     WHERE id = ?1`,
 
-  // Without RETURNING, which takes twice as long as a look before.
+  // Without RETURNING, which takes twice as long as a separate SELECT.
   setUpdatedAt: `
     UPDATE main.sessions
     SET updated_at = ?2
@@ -84,7 +83,7 @@ export const SESSIONS_SQL = {
     WHERE id = ?1`,
 };
 
-/** A row to be, without what the store adds. */
+/** Columns of a new row; the store adds id and times. */
 export interface NewSessionRow {
   directory: string;
   title: string | null;
@@ -92,11 +91,11 @@ export interface NewSessionRow {
   metadata: EncodedValue | null;
 }
 
-/** What a forked session begins from. */
+/** The origin and title of a forked session. */
 export interface Fork {
   originalId: string;
   checkpointId: string;
-  /** `null`: "Fork of" the original's title, or of the checkpoint's id where it has none. */
+  /** `null`: "Fork of " and the original's title, or the checkpoint's id if it has no title. */
   title: string | null;
 }
 
@@ -104,7 +103,7 @@ export interface EncodedSessionUpdates {
   title: FieldUpdate<string>;
   workspaceId: FieldUpdate<string>;
   metadata: FieldUpdate<string>;
-  /** `null` keeps it. */
+  /** `null` keeps the directory. */
   directory: string | null;
 }
 
@@ -146,7 +145,8 @@ export function toSession(row: Row): Session {
   return session;
 }
 
-function lastCreatedFirstAmongEquals(sessions: readonly Session[]): Session[] {
+/** Reverses each run of sessions with the same `updatedAt`, which the index returns oldest first. */
+function lastCreatedFirstInTies(sessions: readonly Session[]): Session[] {
   const runs: Session[][] = [];
   for (const session of sessions) {
     const run = runs.at(-1);
@@ -191,10 +191,10 @@ export class SessionsTable {
   list(workspaceId: string | null): Session[] {
     return workspaceId === null
       ? this.#statements.list.all().map(toSession)
-      : lastCreatedFirstAmongEquals(this.#statements.listInWorkspace.all(workspaceId).map(toSession));
+      : lastCreatedFirstInTies(this.#statements.listInWorkspace.all(workspaceId).map(toSession));
   }
 
-  /** Returns whether there is such a session. */
+  /** Returns whether the session exists. */
   update(id: string, updates: EncodedSessionUpdates, now: number): boolean {
     const { title, workspaceId, metadata, directory } = updates;
     const { changes } = this.#statements.update.run(
@@ -211,7 +211,7 @@ export class SessionsTable {
     return this.#isChanged(id, changes);
   }
 
-  /** @throws {StorageError} if the row is there, and was left as it is. */
+  /** @throws {StorageError} if the row exists but did not change. */
   #isChanged(id: string, changes: number): boolean {
     if (changes === 0 && this.#exists(id)) {
       throw ignoredByTrigger("sessions");
@@ -220,7 +220,7 @@ export class SessionsTable {
   }
 
   /**
-   * Sets `updatedAt` to a time, or to the first one after its present value, and returns it.
+   * Sets `updatedAt` to `earliest`, or to its current value + 1 if that is later, and returns it.
    *
    * @throws {SessionNotFoundError}
    */
@@ -234,7 +234,7 @@ export class SessionsTable {
     return updatedAt;
   }
 
-  /** `undefined`: the original does not exist. */
+  /** Returns `undefined` if the original does not exist. */
   insertFork(id: string, { originalId, checkpointId, title }: Fork, createdAt: number): Session | undefined {
     const { changes } = this.#statements.insertFork.run(id, originalId, title, checkpointId, createdAt);
     return this.#isChanged(originalId, changes) ? (this.get(id) ?? undefined) : undefined;
@@ -254,7 +254,7 @@ export class SessionsTable {
   }
 
   /**
-   * For a list in which nothing was found: only then is it worth asking whether there is such a session.
+   * Returns an empty list of a session's rows. Only an empty list makes it necessary to check that the session exists.
    *
    * @throws {SessionNotFoundError}
    */
@@ -267,7 +267,7 @@ export class SessionsTable {
     return this.#statements.exists.get(id) !== null;
   }
 
-  /** Why a row that refers to a session was not inserted. */
+  /** The error for a row that was not inserted although no statement failed: its session is missing, or a trigger ignored it. */
   whyNotInserted(table: string, id: string): Error {
     return this.#exists(id) ? ignoredByTrigger(table) : new SessionNotFoundError(id);
   }

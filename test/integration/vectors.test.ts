@@ -261,7 +261,7 @@ test("reads in one state see nothing that others commit meanwhile, and hold noth
   const table = new VectorsTable(connection);
   const writeAnother = () =>
     runOn(path, "INSERT INTO facts (id, content, created_at, embedding) VALUES ('x', 'x', 1, '[1, 0]')");
-  const [before, after] = table.inOneState(() => {
+  const [before, after] = table.inSnapshot(() => {
     const state = table.state();
     writeAnother();
     return [state, table.state()] as const;
@@ -271,7 +271,7 @@ test("reads in one state see nothing that others commit meanwhile, and hold noth
   const failing = () => {
     throw new Error("fails");
   };
-  expect(() => table.inOneState(failing)).toThrow("fails");
+  expect(() => table.inSnapshot(failing)).toThrow("fails");
   expect(connection.isInTransaction).toBe(false);
   connection.close();
 });

@@ -649,7 +649,7 @@ const STORE: readonly Mutation[] = [
 const SEMANTIC_SEARCH: readonly Mutation[] = [
   {
     file: "src/search/vector-index.ts",
-    find: "this.#orphans.add(revision);",
+    find: "this.#staleRevisions.add(revision);",
     replace: "",
     breaks: "without memory a search never ends after INSERT OR REPLACE",
     tests: [VECTORS],
