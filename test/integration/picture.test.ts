@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { shownLines } from "../../scripts/picture/chapters.js";
 import { spansOf } from "../../scripts/picture/recording.js";
+import { createTemporaryFolder } from "../support/temporary-folder.js";
 
 const root = resolve(import.meta.dir, "../..");
 
@@ -29,8 +30,13 @@ function linesOfPicture(): string[] {
   );
 }
 
-test("docs/img/demo.svg shows today's output of the demo; `npm run picture` draws it again", () => {
-  const demo = Bun.spawnSync([process.execPath, join(root, "examples/resume-after-crash.ts")]);
+test("docs/img/demo.svg shows today's output of the demo; `npm run picture` draws it again", async () => {
+  await using folder = await createTemporaryFolder();
+  const demo = Bun.spawnSync([
+    process.execPath,
+    join(root, "examples/resume-after-crash.ts"),
+    join(folder.path, "runs.db"),
+  ]);
   expect(demo.exitCode).toBe(0);
   const printed = shownLines(demo.stdout.toString().split("\n"), (line) => line).filter(
     (line) => line !== undefined,

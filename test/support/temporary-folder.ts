@@ -5,10 +5,12 @@ import { join } from "node:path";
 export interface TemporaryFolder {
   readonly path: string;
   remove(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A fresh, empty folder of its own; `remove` takes everything in it along. */
 export async function createTemporaryFolder(): Promise<TemporaryFolder> {
   const path = await mkdtemp(join(tmpdir(), "checkpoint-sqlite-"));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+  const remove = () => rm(path, { recursive: true, force: true });
+  return { path, remove, [Symbol.asyncDispose]: remove };
 }
