@@ -179,8 +179,8 @@ export interface CheckpointStore {
   /**
    * Adds a message to the end of a session's conversation and moves the session's `updatedAt` to its time.
    *
-   * `createdAt` is the clock's time, or later if needed to come after every message and checkpoint already in the
-   * session.
+   * `createdAt` is the clock's time, or later if needed to come after the session's `updatedAt` and every message and
+   * checkpoint already in the session.
    *
    * @throws {SessionNotFoundError}
    */

@@ -135,8 +135,11 @@ export class Connection {
     return this.#versionSeen;
   }
 
-  /** Remembers that all commits now in the log belong to this file, which is still at its path. */
-  rememberLog(): void {
+  /**
+   * For two uses: what is remembered of the file is forgotten once another connection has committed, and the log of a file that
+   * has moved is emptied on close only if all its commits are known to belong to this file.
+   */
+  readDataVersion(): void {
     if (this.isOwned) {
       this.#dataVersion ??= this.#prepare(DATA_VERSION);
       this.#versionSeen = this.#dataVersion.get()?.data_version;

@@ -58,7 +58,7 @@ export function openFile(
       bootstrap(connection);
       if (!settings.readonly) {
         useWriteAheadLog(connection);
-        connection.rememberLog();
+        connection.readDataVersion();
       }
       return connection;
     } catch (error) {

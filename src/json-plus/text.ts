@@ -30,12 +30,12 @@ export function toEncodedPlainValue(value: unknown): EncodedValue | undefined {
   return copy === NOT_PLAIN ? undefined : new EncodedValue(stringify(copy, value), copy);
 }
 
-/** @throws {SerializationError} */
-export function toEncodedValue(value: unknown): EncodedValue {
-  return toEncodedPlainValue(value) ?? toEncodedExoticValue(value);
-}
-
-function toEncodedExoticValue(value: unknown): EncodedValue {
+/**
+ * For a value that is not plain.
+ *
+ * @throws {SerializationError}
+ */
+export function toEncodedExoticValue(value: unknown): EncodedValue {
   const text = stringify(encode(value), value);
   try {
     return new EncodedValue(text, decode(text));

@@ -19,10 +19,6 @@ export class ColumnReader {
     return value;
   }
 
-  optionalText(row: Row, column: string): string | undefined {
-    return row[column] === null ? undefined : this.text(row, column);
-  }
-
   integer(row: Row, column: string): number {
     const value = row[column];
     if (typeof value !== "number" || !Number.isSafeInteger(value)) {

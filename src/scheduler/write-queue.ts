@@ -1,8 +1,8 @@
 /**
  * The only write path. Writes called together are committed together.
  *
- * All writes called in one turn of the event loop share one `BEGIN IMMEDIATE … COMMIT`, and so one fsync. Each runs in its own
- * savepoint, so a failed write does not affect the others. No promise settles before the commit.
+ * All writes called in one turn of the event loop share one `BEGIN IMMEDIATE … COMMIT`, and so one fsync. Writes that
+ * share a transaction have a savepoint each, so one that fails does not affect the others. No write resolves before the commit.
  *
  * Limits: a transaction runs synchronously from BEGIN to COMMIT and blocks the event loop meanwhile. Waiting for another
  * connection's lock blocks it only while SQLite itself waits, a few milliseconds per attempt.
@@ -158,7 +158,7 @@ export class WriteQueue {
     }
     this.#connection.refuseMovedFile();
     this.#takeLock();
-    this.#connection.rememberLog();
+    this.#connection.readDataVersion();
   }
 
   /** IMMEDIATE also locks every database that a host has attached. If one of them is locked, locking our own file is enough. */

@@ -2,7 +2,7 @@
 import { Connection, IN_MEMORY, type Row } from "../database/connection.js";
 import { StoreOpenError } from "../errors.js";
 import { Database } from "../runtime/bun.js";
-import { CREATE_TABLES, MIGRATIONS_TABLE, migrate, SCHEMA_VERSION } from "./migrations.js";
+import { MIGRATIONS_TABLE, migrate, SCHEMA_VERSION, TABLES_OF_0_2_3 } from "./migrations.js";
 import { readObjects, type SchemaObject, type SchemaObjects } from "./objects.js";
 
 const SELECT_VERSION = `
@@ -90,7 +90,7 @@ function recordedVersion(connection: Connection, objects: SchemaObjects): number
 
 /** Rejects a file with missing tables. Their data is lost, and creating them again would hide that. */
 export function rejectIncomplete(connection: Connection, objects: SchemaObjects): void {
-  const missing = Object.keys(CREATE_TABLES).filter((table) => !objects.has(table));
+  const missing = Object.keys(TABLES_OF_0_2_3).filter((table) => !objects.has(table));
   if (missing.length > 0) {
     throw new StoreOpenError(
       connection.path,

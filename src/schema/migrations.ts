@@ -28,7 +28,7 @@ const RECORD_MIGRATION = `
   VALUES (?1, ?2, ?3)`;
 
 /** The tables from 0.2.3. Existing ones, such as in a file from 0.2.3, stay unchanged. */
-export const CREATE_TABLES: Readonly<Record<string, string>> = {
+export const TABLES_OF_0_2_3: Readonly<Record<string, string>> = {
   sessions: `
     CREATE TABLE IF NOT EXISTS main.sessions (
       id TEXT PRIMARY KEY,
@@ -128,7 +128,7 @@ const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
     name: "the tables and indexes of 0.2.3",
-    statements: [...Object.values(CREATE_TABLES), ...INDEXES_OF_0_2_3],
+    statements: [...Object.values(TABLES_OF_0_2_3), ...INDEXES_OF_0_2_3],
   },
   { version: 2, name: "facts by the session they were learned in", statements: [INDEX_OF_FACTS] },
   { version: 3, name: "a binary form of every embedding", statements: VECTORS },

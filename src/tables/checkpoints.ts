@@ -446,8 +446,11 @@ export class CheckpointsTable {
     return row === null ? null : toCheckpoint(row);
   }
 
+  /** @throws {StorageError} if a trigger ignores the deletion. */
   delete(id: string): void {
-    this.#statements.delete.run(id);
+    if (this.#statements.delete.run(id).changes === 0 && this.origin(id) !== undefined) {
+      throw ignoredByTrigger("checkpoints");
+    }
   }
 
   /** The session that a checkpoint was saved in, and when; `undefined` if the checkpoint does not exist. */

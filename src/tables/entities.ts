@@ -273,20 +273,19 @@ export class EntitiesTable {
       updates.embedding.value?.text ?? null,
       now,
     );
-    const isChanged = this.#isChanged(id, changes);
+    this.#rejectIgnored(id, changes);
     this.#vectors.setUnitOf("entity", id, updates.embedding.value);
-    return isChanged;
+    return changes > 0;
   }
 
   delete(id: string): void {
-    this.#isChanged(id, this.#statements.delete.run(id).changes);
+    this.#rejectIgnored(id, this.#statements.delete.run(id).changes);
   }
 
   /** @throws {StorageError} if the row exists but did not change. */
-  #isChanged(id: string, changes: number): boolean {
+  #rejectIgnored(id: string, changes: number): void {
     if (changes === 0 && this.get(id) !== null) {
       throw ignoredByTrigger("entities");
     }
-    return changes > 0;
   }
 }

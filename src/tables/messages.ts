@@ -58,6 +58,11 @@ export const MESSAGES_SQL = {
     WHERE id = ?1
       AND session_id = ?2`,
 
+  exists: `
+    SELECT 1
+    FROM main.messages
+    WHERE id = ?1`,
+
   delete: `
     DELETE FROM main.messages
     WHERE id = ?1`,
@@ -77,7 +82,7 @@ const SELECT_LAST_ID = `
   WHERE name = 'messages'
     AND seq = 9223372036854775807`;
 
-/** Later than every time that a row can hold. */
+/** Later than every time that a store writes. */
 const END_OF_TIME = Number.MAX_SAFE_INTEGER;
 
 const ROLES: readonly MessageRole[] = ["user", "assistant", "system", "tool"];
@@ -191,8 +196,11 @@ export class MessagesTable {
     return this.#statements.pageBefore.all(sessionId, before ?? END_OF_TIME, count, createdAt, beforeId);
   }
 
+  /** @throws {StorageError} if a trigger ignores the deletion. */
   delete(id: number): void {
-    this.#statements.delete.run(id);
+    if (this.#statements.delete.run(id).changes === 0 && this.#statements.exists.get(id) !== null) {
+      throw ignoredByTrigger("messages");
+    }
   }
 
   /** Copies the messages up to and including a time. */

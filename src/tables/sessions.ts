@@ -208,15 +208,15 @@ export class SessionsTable {
       directory,
       now,
     );
-    return this.#isChanged(id, changes);
+    this.#rejectIgnored(id, changes);
+    return changes > 0;
   }
 
   /** @throws {StorageError} if the row exists but did not change. */
-  #isChanged(id: string, changes: number): boolean {
+  #rejectIgnored(id: string, changes: number): void {
     if (changes === 0 && this.#exists(id)) {
       throw ignoredByTrigger("sessions");
     }
-    return changes > 0;
   }
 
   /**
@@ -230,20 +230,21 @@ export class SessionsTable {
       throw new SessionNotFoundError(id);
     }
     const updatedAt = column.integer(row, "updated_at");
-    this.#isChanged(id, this.#statements.setUpdatedAt.run(id, updatedAt).changes);
+    this.#rejectIgnored(id, this.#statements.setUpdatedAt.run(id, updatedAt).changes);
     return updatedAt;
   }
 
   /** Returns `undefined` if the original does not exist. */
   insertFork(id: string, { originalId, checkpointId, title }: Fork, createdAt: number): Session | undefined {
     const { changes } = this.#statements.insertFork.run(id, originalId, title, checkpointId, createdAt);
-    return this.#isChanged(originalId, changes) ? (this.get(id) ?? undefined) : undefined;
+    this.#rejectIgnored(originalId, changes);
+    return this.get(id) ?? undefined;
   }
 
   /** @throws {StorageError} if the host has switched foreign keys off on its Database. */
   delete(id: string): void {
     this.#connection.requireForeignKeys();
-    this.#isChanged(id, this.#statements.delete.run(id).changes);
+    this.#rejectIgnored(id, this.#statements.delete.run(id).changes);
   }
 
   /** @throws {SessionNotFoundError} */

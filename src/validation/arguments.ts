@@ -6,7 +6,7 @@
  */
 
 import { InvalidArgumentError, SerializationError } from "../errors.js";
-import { type EncodedValue, toEncodedPlainValue, toEncodedValue } from "../json-plus/text.js";
+import { type EncodedValue, toEncodedExoticValue, toEncodedPlainValue } from "../json-plus/text.js";
 import { describe, isInstance, messageOf } from "../values/describe.js";
 import { isRecord, type Schema } from "./schema.js";
 import { embedding } from "./schemas.js";
@@ -201,7 +201,7 @@ export function structured(argument: string, value: unknown, schema: Schema<unkn
 
 function encode(argument: string, value: unknown): EncodedValue {
   try {
-    return toEncodedValue(value);
+    return toEncodedExoticValue(value);
   } catch (error) {
     throw error instanceof SerializationError ? error.within(argument) : error;
   }

@@ -478,10 +478,23 @@ describe("a trigger of the host that keeps rows out in silence", () => {
       (store: SqliteCheckpointStore, id: string) => store.saveEntity(buildEntity(id)),
     ],
     ["INSERT ON facts", "facts", (store: SqliteCheckpointStore) => store.saveFact(buildFact())],
+    [
+      "DELETE ON messages",
+      "messages",
+      async (store: SqliteCheckpointStore, id: string) =>
+        store.deleteMessage((await store.getMessages(id))[0]?.id ?? 0),
+    ],
+    [
+      "DELETE ON checkpoints",
+      "checkpoints",
+      async (store: SqliteCheckpointStore, id: string) =>
+        store.deleteCheckpoint((await store.getLatestCheckpoint(id))?.id ?? ""),
+    ],
   ])("makes the write reject, which is undone: BEFORE %s", async (event, table, write) => {
     const store = new SqliteCheckpointStore(host);
     const { id } = await store.createSession("./before");
     await store.addMessage(id, buildMessage(id));
+    await store.saveCheckpoint(buildCheckpoint(id, { version: 99 }));
     host.run(`CREATE TRIGGER theirs BEFORE ${event} BEGIN SELECT RAISE(IGNORE); END`);
     const before = ["sessions", "messages", "checkpoints"].map((name) =>
       rowsOf(host, `SELECT * FROM ${name}`),

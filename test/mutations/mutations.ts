@@ -623,7 +623,7 @@ const STORE: readonly Mutation[] = [
   },
   {
     file: "src/tables/sessions.ts",
-    find: "this.#isChanged(id, this.#statements.setUpdatedAt.run(id, updatedAt).changes);",
+    find: "this.#rejectIgnored(id, this.#statements.setUpdatedAt.run(id, updatedAt).changes);",
     replace: "",
     breaks: "a message does not move its session's updatedAt",
     tests: [CONFORMANCE],

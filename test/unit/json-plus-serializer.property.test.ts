@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { encode } from "../../src/json-plus/encode.js";
 import { JsonPlusSerializer } from "../../src/json-plus/json-plus-serializer.js";
 import { NOT_PLAIN, plain, plainCopy } from "../../src/json-plus/plain.js";
-import { toEncodedValue } from "../../src/json-plus/text.js";
+import { toEncodedExoticValue } from "../../src/json-plus/text.js";
 import { assertSame } from "../support/difference.js";
 import { inOtherRealm } from "../support/other-realm.js";
 
@@ -270,7 +270,7 @@ describe("a value that is called plain", () => {
     const rawJSON: unknown = Reflect.get(JSON, "rawJSON");
     const raw: unknown = typeof rawJSON === "function" ? rawJSON("12345678901234567890") : undefined;
     expect(plainCopy({ raw })).toBe(NOT_PLAIN);
-    expect(toEncodedValue({ raw }).text).toBe('{"raw":12345678901234567890}');
+    expect(toEncodedExoticValue({ raw }).text).toBe('{"raw":12345678901234567890}');
   });
 
   test("has no key that would reach a prototype, and inherits none", () => {
