@@ -10,7 +10,7 @@ const ROOT = resolve(import.meta.dir, "..", "..");
 const NOT_COPIED = new Set(["node_modules", "dist", ".git"]);
 
 /** A breakage that makes the tests hang is noticed as well. In milliseconds: for one test, and for all of a run. */
-const TEST_TIMEOUT = 15_000;
+const TEST_TIMEOUT = 30_000;
 const RUN_TIMEOUT = 180_000;
 
 export class Workspace {
