@@ -9,7 +9,8 @@
  * there may be a border depends on those bytes only, not on where the piece starts.
  *
  * Limits: a piece has {@link MIN_PIECE} to {@link MAX_PIECE} bytes (the last one can be shorter), so n bytes are at most
- * n / {@link MIN_PIECE} + 1 pieces, whatever they hold. Whoever chooses the content can choose the borders too.
+ * n / {@link MIN_PIECE} + 1 pieces, whatever they hold. Whoever chooses the content can choose the borders too. A piece
+ * can begin with U+FEFF, which a `TextDecoder` drops unless told `ignoreBOM`, and SQLite unless bound with `keepingMarks`.
  *
  * Measured on Bun 1.4: 0.3 ms per MB, 1.0 with encoding and SHA-256. Of the npm packages tried, `rabin-rs` takes 1.8 for
  * the borders alone and `rabin-wasm` 3.9; none found implements FastCDC.
