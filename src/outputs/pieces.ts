@@ -6,7 +6,7 @@
  *
  * The algorithm is FastCDC (Xia et al., USENIX ATC 2016): a gear hash, a minimum that is skipped, and a stricter condition
  * before the normal size than after it. One difference: the hash starts {@link WINDOW} bytes before the minimum, so whether
- * there may be a border depends on those bytes only, not on where the piece starts.
+ * a condition holds at a place depends on those bytes only, not on where the piece starts.
  *
  * Limits: a piece has {@link MIN_PIECE} to {@link MAX_PIECE} bytes (the last one can be shorter), so n bytes are at most
  * n / {@link MIN_PIECE} + 1 pieces, whatever they hold. Whoever chooses the content can choose the borders too. A piece
