@@ -28,6 +28,12 @@ export interface SqliteCheckpointStoreOptions {
    */
   versionConflict?: "error" | "next" | undefined;
   /**
+   * Whether an output of 1,024 characters or more is kept once per session, so a checkpoint costs what changed since the last
+   * one. `false` writes every checkpoint whole, for a file that 0.2.3 must continue to read in full. Either reads both.
+   * @default true
+   */
+  shareOutputs?: boolean | undefined;
+  /**
    * Maximum memory for the vectors of semantic search, in bytes; 0: none. A vector takes 4 bytes per dimension plus about
    * 100 bytes. Each search reads vectors that do not fit from the file, which is some twenty times slower.
    * @default 268435456 (256 MiB: 160,000 vectors of 384 dimensions)
@@ -58,6 +64,7 @@ export interface StoreSettings {
   synchronous: "full" | "normal";
   readonly: boolean;
   versionConflict: "error" | "next";
+  shareOutputs: boolean;
   vectorMemory: number;
   clock: () => number;
 }

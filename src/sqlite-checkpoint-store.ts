@@ -28,6 +28,7 @@ import {
 } from "./tables/entities.js";
 import { encodeFact, encodeFactFilter, encodeFactSearch, FactsTable, toFact } from "./tables/facts.js";
 import { encodeMessage, encodeMessagePage, MessagesTable } from "./tables/messages.js";
+import { OutputsTable } from "./tables/outputs.js";
 import { encodeSession, encodeSessionUpdates, SessionsTable } from "./tables/sessions.js";
 import type {
   Checkpoint,
@@ -89,6 +90,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   readonly #sessions: SessionsTable;
   readonly #clocks: SessionClocks;
   readonly #messages: MessagesTable;
+  readonly #outputs: OutputsTable;
   readonly #checkpoints: CheckpointsTable;
   readonly #entities: EntitiesTable;
   readonly #facts: FactsTable;
@@ -118,7 +120,8 @@ export class SqliteCheckpointStore implements MemoryStore {
     this.#sessions = new SessionsTable(this.#connection);
     this.#clocks = new SessionClocks(this.#connection);
     this.#messages = new MessagesTable(this.#connection);
-    this.#checkpoints = new CheckpointsTable(this.#connection);
+    this.#outputs = new OutputsTable(this.#connection);
+    this.#checkpoints = new CheckpointsTable(this.#connection, this.#outputs);
     this.#entities = new EntitiesTable(this.#connection);
     this.#facts = new FactsTable(this.#connection);
     this.#search = new SemanticSearch(this.#connection, this.#scheduler, this.#settings.vectorMemory);
@@ -202,8 +205,8 @@ export class SqliteCheckpointStore implements MemoryStore {
   }
 
   async saveCheckpoint(checkpoint: NewCheckpoint): Promise<Checkpoint> {
-    const row = encodeCheckpoint(checkpoint);
-    return this.#scheduler.write((now) => {
+    const row = encodeCheckpoint(checkpoint, this.#settings.shareOutputs ? this.#outputs.cache : undefined);
+    const save = (now: number) => {
       const id = newRowId();
       const createdAt = this.#clocks.nextCheckpointTime(row.session_id, now);
       const saved =
@@ -215,7 +218,8 @@ export class SqliteCheckpointStore implements MemoryStore {
       }
       this.#clocks.advance(row.session_id, createdAt);
       return saved;
-    });
+    };
+    return this.#scheduler.write(save, () => this.#checkpoints.remember(row));
   }
 
   async getCheckpoint(checkpointId: string): Promise<Checkpoint | null> {
@@ -268,7 +272,12 @@ export class SqliteCheckpointStore implements MemoryStore {
         throw new CheckpointNotFoundError(id); // The session was deleted while foreign keys were off.
       }
       this.#messages.copyToFork(origin.sessionId, origin.savedAt, forkId); // The session's clock guarantees this set of messages.
-      this.#checkpoints.copyToFork(id, newRowId(), forkId, createdAt);
+      this.#checkpoints.copyToFork(id, {
+        copyId: newRowId(),
+        originalId: origin.sessionId,
+        forkId,
+        createdAt,
+      });
       return fork;
     });
   }

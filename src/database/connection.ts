@@ -76,6 +76,16 @@ export class Connection {
     }
   }
 
+  /** Runs a read whose statements must all see the same commits. Not to be called in a transaction. */
+  readInTransaction<T>(read: () => T): T {
+    this.queryOnce("BEGIN");
+    try {
+      return read();
+    } finally {
+      this.queryOnce("ROLLBACK");
+    }
+  }
+
   get isInTransaction(): boolean {
     return this.database.inTransaction;
   }

@@ -11,12 +11,19 @@ import { isObject } from "../values/is-object.js";
 import { type ErrorParts, INVALID_DATE, pathOf, setOwn, TAG, TYPE_KEY } from "./tags.js";
 
 export function decode(text: string): unknown {
-  let parsed: unknown;
+  return decodeParsed(parse(text), text);
+}
+
+export function parse(text: string): unknown {
   try {
-    parsed = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw new CheckpointCorruptionError("text is not JSON", { cause: error });
   }
+}
+
+/** @param text What the value was parsed from; it tells whether there is anything to decode. */
+export function decodeParsed(parsed: unknown, text: string): unknown {
   return mayHoldTag(text) ? new Decoder().decodeRoot(parsed) : parsed;
 }
 

@@ -37,8 +37,16 @@ export function toEncodedPlainValue(value: unknown): EncodedValue | undefined {
  */
 export function toEncodedExoticValue(value: unknown): EncodedValue {
   const text = stringify(encode(value), value);
+  return new EncodedValue(
+    text,
+    readBack(() => decode(text)),
+  );
+}
+
+/** @throws {SerializationError} instead of an error of decoding: the value is the caller's, not one of the file. */
+export function readBack(decodeText: () => unknown): unknown {
   try {
-    return new EncodedValue(text, decode(text));
+    return decodeText();
   } catch (error) {
     if (error instanceof CheckpointCorruptionError) {
       throw new SerializationError("$", `could not be read back: ${error.reason}`, { cause: error });
@@ -47,7 +55,7 @@ export function toEncodedExoticValue(value: unknown): EncodedValue {
   }
 }
 
-function stringify(encoded: unknown, given: unknown): string {
+export function stringify(encoded: unknown, given: unknown): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(encoded);

@@ -107,10 +107,57 @@ function endOfCharacter(bytes: Uint8Array, index: number): number {
   return end;
 }
 
+const encoder = new TextEncoder();
+/** Reused, because a new array per text takes longer than all the rest. */
+let scratch = new Uint8Array(64 * 1024);
+const LARGEST_SCRATCH = 1024 * 1024;
+
+/** The pieces of a text, which together are the text. One that is too short to be cut is its only piece. */
+export function piecesOf(text: string): string[] {
+  if (text.length <= MIN_PIECE / MAX_UTF8_PER_UNIT) {
+    return [text];
+  }
+  const bytes = encode(text);
+  const isAscii = bytes.length === text.length;
+  let start = 0;
+  return cut(bytes).map((end) => {
+    const piece = isAscii ? text.slice(start, end) : decode(bytes, start, end);
+    start = end;
+    return piece;
+  });
+}
+
+/** One code unit of a string takes up to three bytes, and two that belong together take four. */
+const MAX_UTF8_PER_UNIT = 3;
+
+/** @returns Bytes that are valid until the next call. */
+function encode(text: string): Uint8Array {
+  const room = text.length <= scratch.length ? scratch : withRoom(text.length);
+  const { read, written } = encoder.encodeInto(text, room);
+  if (read === text.length) {
+    return room.subarray(0, written);
+  }
+  const ample = withRoom(text.length * MAX_UTF8_PER_UNIT);
+  return ample.subarray(0, encoder.encodeInto(text, ample).written);
+}
+
+function withRoom(length: number): Uint8Array<ArrayBuffer> {
+  if (length > LARGEST_SCRATCH) {
+    return new Uint8Array(length);
+  }
+  scratch = length > scratch.length ? new Uint8Array(length) : scratch;
+  return scratch;
+}
+
+/** `Buffer` keeps a byte order mark at the beginning, which `TextDecoder` drops. */
+function decode(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
+}
+
 /** 22 characters of base64url hold 132 bits of the SHA-256. */
 const HASH_LENGTH = 22;
 
 /** The beginning of the SHA-256 in base64url: short, because rows refer to pieces by it, and text, because JSON holds it. */
-export function hashOf(bytes: Uint8Array): string {
-  return Bun.SHA256.hash(bytes, "base64url").slice(0, HASH_LENGTH);
+export function hashOf(text: string | Uint8Array): string {
+  return Bun.SHA256.hash(text, "base64url").slice(0, HASH_LENGTH);
 }

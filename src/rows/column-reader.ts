@@ -8,6 +8,14 @@ import { EncodedValue } from "../json-plus/text.js";
 import type { Schema } from "../validation/schema.js";
 import { describe, messageOf } from "../values/describe.js";
 
+/** How a column in the wire format is read, if not in the usual way. */
+export interface Reading {
+  /** Instead of the decoder of the wire format. */
+  decode?: (text: string) => unknown;
+  /** Changes what was decoded, before it is validated. */
+  revise?: (value: unknown) => unknown;
+}
+
 export class ColumnReader {
   constructor(readonly table: string) {}
 
@@ -54,9 +62,9 @@ export class ColumnReader {
   }
 
   /** Reads a value in the wire format. An `EncodedValue`, from a row that is being written, is already validated. */
-  structured<T>(row: Row, column: string, schema: Schema<T>, revise: (value: unknown) => unknown = same): T {
+  structured<T>(row: Row, column: string, schema: Schema<T>, reading: Reading = {}): T {
     const written = row[column];
-    const value = written instanceof EncodedValue ? written.value : revise(this.#deserialize(row, column));
+    const value = written instanceof EncodedValue ? written.value : this.#deserialize(row, column, reading);
     const found = written instanceof EncodedValue ? undefined : schema.validate(value);
     if (found !== undefined) {
       throw this.#corruption(
@@ -68,13 +76,8 @@ export class ColumnReader {
     return value as T;
   }
 
-  optionalStructured<T>(
-    row: Row,
-    column: string,
-    schema: Schema<T>,
-    revise?: (value: unknown) => unknown,
-  ): T | undefined {
-    return row[column] === null ? undefined : this.structured(row, column, schema, revise);
+  optionalStructured<T>(row: Row, column: string, schema: Schema<T>, reading?: Reading): T | undefined {
+    return row[column] === null ? undefined : this.structured(row, column, schema, reading);
   }
 
   /** Returns `undefined` for a value that does not decode, so that a value which is not essential does not hide its row. */
@@ -89,10 +92,11 @@ export class ColumnReader {
     }
   }
 
-  #deserialize(row: Row, column: string): unknown {
+  #deserialize(row: Row, column: string, { decode: decodeText = decode, revise }: Reading): unknown {
     const text = this.text(row, column);
     try {
-      return decode(text);
+      const value = decodeText(text);
+      return revise === undefined ? value : revise(value);
     } catch (error) {
       const reason = error instanceof CheckpointCorruptionError ? error.reason : messageOf(error);
       throw this.#corruption(row, column, reason, { cause: error });
@@ -105,10 +109,6 @@ export class ColumnReader {
       options,
     );
   }
-}
-
-function same(value: unknown): unknown {
-  return value;
 }
 
 /** The error for a write that changed nothing although it did not fail. */

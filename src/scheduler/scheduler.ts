@@ -26,14 +26,16 @@ export class Scheduler {
   /**
    * Runs `write` in a transaction and passes it the current time. Resolves with its result after the commit.
    *
+   * @param onCommitted Called after the commit, before the promise resolves.
+   *
    * @throws synchronously if the store is closed or read-only: call it in an async method, which rejects instead.
    */
-  write<T>(write: (now: number) => T): Promise<T> {
+  write<T>(write: (now: number) => T, onCommitted?: () => void): Promise<T> {
     this.#rejectClosed();
     if (this.#settings.readonly) {
       throw new StoreReadonlyError("it was opened with readonly: true. Open it without `readonly` to write.");
     }
-    return this.#queue.enqueue(() => write(this.#settings.clock()));
+    return this.#queue.enqueue(() => write(this.#settings.clock()), onCommitted);
   }
 
   /**

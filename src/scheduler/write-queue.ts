@@ -70,15 +70,18 @@ export class WriteQueue {
     this.#statements = connection.statements(TRANSACTION_SQL);
   }
 
-  /** Resolves with the result of `write` once it is committed. */
-  enqueue<T>(write: () => T): Promise<T> {
+  /** Resolves with the result of `write` once it is committed; `onCommitted` is called before that. */
+  enqueue<T>(write: () => T, onCommitted: () => void = () => {}): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#pending.push({
         sequence: ++this.#lastSequence,
         deadline: elapsed() + this.#busyTimeout,
         run: () => {
           const result = write();
-          return () => resolve(result);
+          return () => {
+            onCommitted();
+            resolve(result);
+          };
         },
         reject,
       });

@@ -18,7 +18,7 @@ export function bootstrapSchema(connection: Connection, settings: StoreSettings)
   const objects = readObjects(connection);
   const version = inspect(connection, objects);
   if (settings.readonly) {
-    rejectIncomplete(connection, objects);
+    rejectIncomplete(connection, objects, version);
     return;
   }
   if (version === SCHEMA_VERSION && hasCompleteVectors(objects)) {

@@ -2,8 +2,9 @@
 import { Connection, IN_MEMORY, type Row } from "../database/connection.js";
 import { StoreOpenError } from "../errors.js";
 import { Database } from "../runtime/bun.js";
-import { MIGRATIONS_TABLE, migrate, SCHEMA_VERSION, TABLES_OF_0_2_3 } from "./migrations.js";
+import { MIGRATIONS_TABLE, migrate, OUTPUTS_VERSION, SCHEMA_VERSION, TABLES_OF_0_2_3 } from "./migrations.js";
 import { readObjects, type SchemaObject, type SchemaObjects } from "./objects.js";
+import { OUTPUTS_TABLE } from "./outputs.js";
 
 const SELECT_VERSION = `
   SELECT coalesce(max(version), 0) AS version
@@ -83,14 +84,15 @@ function recordedVersion(connection: Connection, objects: SchemaObjects): number
     );
   }
   if (version > 0) {
-    rejectIncomplete(connection, objects);
+    rejectIncomplete(connection, objects, version);
   }
   return version;
 }
 
 /** Rejects a file with missing tables. Their data is lost, and creating them again would hide that. */
-export function rejectIncomplete(connection: Connection, objects: SchemaObjects): void {
-  const missing = Object.keys(TABLES_OF_0_2_3).filter((table) => !objects.has(table));
+export function rejectIncomplete(connection: Connection, objects: SchemaObjects, version: number): void {
+  const expected = [...Object.keys(TABLES_OF_0_2_3), ...(version >= OUTPUTS_VERSION ? [OUTPUTS_TABLE] : [])];
+  const missing = expected.filter((table) => !objects.has(table));
   if (missing.length > 0) {
     throw new StoreOpenError(
       connection.path,

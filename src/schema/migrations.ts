@@ -6,6 +6,7 @@
  * application may use `user_version` in the same file.
  */
 import type { Connection } from "../database/connection.js";
+import { OUTPUTS } from "./outputs.js";
 import { VECTORS } from "./vectors.js";
 
 interface Migration {
@@ -124,6 +125,9 @@ const INDEXES_NEWEST_SAVED_FIRST = [
   "CREATE INDEX IF NOT EXISTS main.idx_checkpoints_saved_namespace ON checkpoints (session_id, namespace, created_at) WHERE namespace <> ''",
 ];
 
+/** From this version on a file has the table of large outputs. */
+export const OUTPUTS_VERSION = 5;
+
 const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
@@ -137,6 +141,7 @@ const MIGRATIONS: readonly Migration[] = [
     name: "checkpoints newest saved first without a sort",
     statements: INDEXES_NEWEST_SAVED_FIRST,
   },
+  { version: OUTPUTS_VERSION, name: "large outputs kept once", statements: OUTPUTS },
 ];
 
 /** The schema version that this package writes. */

@@ -1,8 +1,22 @@
 /** The table `checkpoints`: its SQL, its row types and the mapper from a row to a {@link Checkpoint}. */
 import type { Connection, Row, Statements } from "../database/connection.js";
 import { extendedCodeOf, SQLITE } from "../database/sqlite-errors.js";
-import { CheckpointVersionConflictError, InvalidArgumentError } from "../errors.js";
+import {
+  CheckpointCorruptionError,
+  CheckpointVersionConflictError,
+  InvalidArgumentError,
+} from "../errors.js";
+import { decode } from "../json-plus/decode.js";
 import type { EncodedValue } from "../json-plus/text.js";
+import {
+  decodeNodeResults,
+  EncodedNodeResults,
+  encodeNodeResults,
+  type OutputReader,
+  type SharedOutput,
+} from "../outputs/node-results.js";
+import type { OutputCache } from "../outputs/output-cache.js";
+import { hashesIn, REFERENCE_START } from "../outputs/references.js";
 import { ColumnReader, ignoredByTrigger, setIfPresent } from "../rows/column-reader.js";
 import type { Checkpoint, CheckpointSource } from "../types.js";
 import {
@@ -19,6 +33,7 @@ import {
 } from "../validation/arguments.js";
 import { cycleState, nodeResults, pendingNodes } from "../validation/schemas.js";
 import { storedCycleState, storedNodeResults, withNumericIteration } from "../validation/stored-schemas.js";
+import type { OutputsTable } from "./outputs.js";
 
 const COLUMNS =
   "id, session_id, namespace, parent_id, version, step, node_id, node_results, pending_nodes, cycle_state, source, created_at";
@@ -265,6 +280,14 @@ export interface NewCheckpointRow {
   source: CheckpointSource;
 }
 
+/** What becomes of a checkpoint in a fork. */
+export interface CheckpointCopy {
+  copyId: string;
+  originalId: string;
+  forkId: string;
+  createdAt: number;
+}
+
 export interface EncodedCheckpointPage {
   /** `null`: every namespace. */
   namespace: string | null;
@@ -287,7 +310,8 @@ const FIELDS = [
   "source",
 ] as const;
 
-export function encodeCheckpoint(checkpoint: unknown): NewCheckpointRow {
+/** @param cache `undefined`: outputs are written whole, whatever their size. */
+export function encodeCheckpoint(checkpoint: unknown, cache: OutputCache | undefined): NewCheckpointRow {
   const given = requiredObject("checkpoint", checkpoint, FIELDS);
   return {
     session_id: text("checkpoint.sessionId", given.sessionId),
@@ -296,7 +320,10 @@ export function encodeCheckpoint(checkpoint: unknown): NewCheckpointRow {
     version: nonNegativeInteger("checkpoint.version", given.version),
     step: nonNegativeInteger("checkpoint.step", given.step),
     node_id: optionalText("checkpoint.nodeId", given.nodeId),
-    node_results: structured("checkpoint.nodeResults", given.nodeResults, nodeResults),
+    node_results:
+      cache === undefined
+        ? structured("checkpoint.nodeResults", given.nodeResults, nodeResults)
+        : encodeNodeResults("checkpoint.nodeResults", given.nodeResults, nodeResults, cache),
     pending_nodes: structured("checkpoint.pendingNodes", given.pendingNodes ?? [], pendingNodes),
     cycle_state: optionalStructured("checkpoint.cycleState", given.cycleState, cycleState),
     source: oneOf("checkpoint.source", given.source, SOURCES),
@@ -314,7 +341,8 @@ export function encodeCheckpointPage(options: unknown): EncodedCheckpointPage {
 
 const column = new ColumnReader("checkpoints");
 
-export function toCheckpoint(row: Row): Checkpoint {
+/** @param outputs Absent for a row that is being written, whose values are at hand, and one that refers to none. */
+export function toCheckpoint(row: Row, outputs?: OutputReader): Checkpoint {
   const checkpoint: Checkpoint = {
     id: column.text(row, "id"),
     sessionId: column.text(row, "session_id"),
@@ -323,7 +351,9 @@ export function toCheckpoint(row: Row): Checkpoint {
     step: column.written(row, "step"),
     source: column.written(row, "source"),
     createdAt: column.written(row, "created_at"),
-    nodeResults: column.structured(row, "node_results", storedNodeResults),
+    nodeResults: column.structured(row, "node_results", storedNodeResults, {
+      decode: outputs === undefined ? decode : (written) => decodeNodeResults(written, outputs),
+    }),
     pendingNodes: column.optionalStructured(row, "pending_nodes", pendingNodes) ?? [],
   };
   setIfPresent(checkpoint, "parentId", column.optionalWritten(row, "parent_id"));
@@ -331,15 +361,19 @@ export function toCheckpoint(row: Row): Checkpoint {
   setIfPresent(
     checkpoint,
     "cycleState",
-    column.optionalStructured(row, "cycle_state", storedCycleState, withNumericIteration),
+    column.optionalStructured(row, "cycle_state", storedCycleState, { revise: withNumericIteration }),
   );
   return checkpoint;
 }
 
 export class CheckpointsTable {
+  readonly #connection: Connection;
+  readonly #outputs: OutputsTable;
   readonly #statements: Statements<keyof typeof CHECKPOINTS_SQL>;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, outputs: OutputsTable) {
+    this.#connection = connection;
+    this.#outputs = outputs;
     this.#statements = connection.statements(CHECKPOINTS_SQL);
   }
 
@@ -364,7 +398,11 @@ export class CheckpointsTable {
         checkpoint.source,
         createdAt,
       );
-      return changes === 0 ? undefined : toCheckpoint({ ...checkpoint, id, created_at: createdAt });
+      if (changes === 0) {
+        return undefined;
+      }
+      this.#outputs.insertMissing(checkpoint.session_id, sharedIn(checkpoint));
+      return toCheckpoint({ ...checkpoint, id, created_at: createdAt });
     } catch (error) {
       // The table's only other unique key is the id, and SQLite reports its violation with a different code.
       if (extendedCodeOf(error) === SQLITE.CONSTRAINT_UNIQUE) {
@@ -400,13 +438,31 @@ export class CheckpointsTable {
   }
 
   get(id: string): Checkpoint | null {
-    const row = this.#statements.select.get(id);
-    return row === null ? null : toCheckpoint(row);
+    return this.#readConsistently(() => {
+      const row = this.#statements.select.get(id);
+      return row === null ? null : this.#map(row);
+    });
+  }
+
+  /**
+   * A row and its outputs are read by several statements, and another connection may delete both in between. So a read that
+   * found damage is repeated in a transaction, whose statements all see the same commits: real damage is found again. To
+   * begin a transaction for every read would cost more than most reads take.
+   */
+  #readConsistently<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof CheckpointCorruptionError) || this.#connection.isInTransaction) {
+        throw error;
+      }
+      return this.#connection.readInTransaction(read);
+    }
   }
 
   /** Newest saved first. */
   list(sessionId: string, page: EncodedCheckpointPage): Checkpoint[] {
-    return this.#rows(sessionId, page).map(toCheckpoint);
+    return this.#readConsistently(() => this.#mapAll(sessionId, this.#rows(sessionId, page)));
   }
 
   #rows(sessionId: string, { namespace, limit: count, beforeId }: EncodedCheckpointPage): Row[] {
@@ -441,9 +497,31 @@ export class CheckpointsTable {
 
   /** The newest checkpoint of the run itself, ignoring namespaces nested in another: see `latestOfOutermost`. */
   latest(sessionId: string): Checkpoint | null {
-    const newest = this.#statements.latestOfLastNamespace.get(sessionId);
-    const row = newest?.has_others === 1 ? this.#statements.latestOfOutermost.get(sessionId) : newest;
-    return row === null ? null : toCheckpoint(row);
+    return this.#readConsistently(() => {
+      const newest = this.#statements.latestOfLastNamespace.get(sessionId);
+      const row = newest?.has_others === 1 ? this.#statements.latestOfOutermost.get(sessionId) : newest;
+      return row === null ? null : this.#map(row);
+    });
+  }
+
+  /** To be called once the transaction that inserted the row is committed. */
+  remember(checkpoint: NewCheckpointRow): void {
+    this.#outputs.remember(checkpoint.session_id, sharedIn(checkpoint));
+  }
+
+  #map(row: Row): Checkpoint {
+    return refersToOutputs(row)
+      ? toCheckpoint(row, this.#outputs.reader(column.text(row, "session_id")))
+      : toCheckpoint(row);
+  }
+
+  /** Rows of one session: the outputs that several of them refer to are read once. */
+  #mapAll(sessionId: string, rows: readonly Row[]): Checkpoint[] {
+    const reader = this.#outputs.reader(sessionId);
+    if (rows.length > 1) {
+      reader.load(rows.flatMap((row) => (refersToOutputs(row) ? hashesIn(String(row.node_results)) : [])));
+    }
+    return rows.map((row) => (refersToOutputs(row) ? toCheckpoint(row, reader) : toCheckpoint(row)));
   }
 
   /** @throws {StorageError} if a trigger ignores the deletion. */
@@ -461,9 +539,18 @@ export class CheckpointsTable {
       : { sessionId: column.text(row, "session_id"), savedAt: column.integer(row, "created_at") };
   }
 
-  copyToFork(checkpointId: string, copyId: string, forkId: string, createdAt: number): void {
+  copyToFork(checkpointId: string, { copyId, originalId, forkId, createdAt }: CheckpointCopy): void {
     if (this.#statements.copyToFork.run(checkpointId, copyId, forkId, createdAt).changes === 0) {
       throw ignoredByTrigger("checkpoints");
     }
+    this.#outputs.copyToFork(checkpointId, originalId, forkId);
   }
+}
+
+function refersToOutputs({ node_results }: Row): boolean {
+  return typeof node_results === "string" && node_results.includes(REFERENCE_START);
+}
+
+function sharedIn({ node_results }: NewCheckpointRow): readonly SharedOutput[] {
+  return node_results instanceof EncodedNodeResults ? node_results.outputs : [];
 }

@@ -185,29 +185,35 @@ export function optionalStructured(
  * encoded, so the value that a read would return is validated too.
  */
 export function structured(argument: string, value: unknown, schema: Schema<unknown>): EncodedValue {
-  const given = readArgument(argument, () => {
-    const copy = schema.copy(value);
-    rejectIssue(argument, copy, schema);
-    return copy;
-  });
+  const given = validated(argument, value, schema);
   const plain = toEncodedPlainValue(given);
   if (plain !== undefined) {
     return plain;
   }
-  const encoded = encode(argument, given);
+  const encoded = withinArgument(argument, () => toEncodedExoticValue(given));
   rejectIssue(argument, encoded.value, schema);
   return encoded;
 }
 
-function encode(argument: string, value: unknown): EncodedValue {
+/** A copy of a value that fits the schema, as far as the schema names fields. */
+export function validated(argument: string, value: unknown, schema: Schema<unknown>): unknown {
+  return readArgument(argument, () => {
+    const copy = schema.copy(value);
+    rejectIssue(argument, copy, schema);
+    return copy;
+  });
+}
+
+/** Runs an encoding whose errors name a path, which then begins at the argument. */
+export function withinArgument<T>(argument: string, encode: () => T): T {
   try {
-    return toEncodedExoticValue(value);
+    return encode();
   } catch (error) {
     throw error instanceof SerializationError ? error.within(argument) : error;
   }
 }
 
-function rejectIssue(argument: string, value: unknown, schema: Schema<unknown>): void {
+export function rejectIssue(argument: string, value: unknown, schema: Schema<unknown>): void {
   const found = schema.validate(value);
   if (found !== undefined) {
     throw mustBe(argument + found.path, found.expected, found.given);

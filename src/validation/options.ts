@@ -21,6 +21,7 @@ const DEFAULTS: StoreSettings = {
   synchronous: "full",
   readonly: false,
   versionConflict: "error",
+  shareOutputs: true,
   vectorMemory: 256 * 1024 * 1024,
   clock: () => Date.now(),
 };
@@ -30,6 +31,7 @@ const OPTION_NAMES = [
   "synchronous",
   "readonly",
   "versionConflict",
+  "shareOutputs",
   "vectorMemory",
   "clock",
 ] as const satisfies readonly (keyof StoreSettings)[];
@@ -49,6 +51,7 @@ export function settingsOf(options: unknown, isForHostDatabase = false): StoreSe
     synchronous: oneOf("options.synchronous", option.synchronous, ["full", "normal"]),
     readonly: boolean("options.readonly", option.readonly),
     versionConflict: oneOf("options.versionConflict", option.versionConflict, ["error", "next"]),
+    shareOutputs: boolean("options.shareOutputs", option.shareOutputs),
     vectorMemory: nonNegativeInteger("options.vectorMemory", option.vectorMemory),
     clock: clock(option.clock),
   };

@@ -145,7 +145,9 @@ describe("a new file", () => {
         (name) => !NAMES.includes(name) && !name.startsWith("sqlite_"),
       );
       expect(others.toSorted()).toEqual([
+        "checkpoint_sqlite_checkpoints",
         "checkpoint_sqlite_migrations",
+        "checkpoint_sqlite_outputs",
         "checkpoint_sqlite_vector_deletions",
         "checkpoint_sqlite_vectors",
       ]);
@@ -210,10 +212,11 @@ test("a file of an earlier schema version gets what came after it", async () => 
   await openAndClose();
   const newest = inspect(schemaOf);
   for (const name of ["root", "named", "namespace"]) prepare(`DROP INDEX idx_checkpoints_saved_${name}`);
+  prepare("DROP VIEW checkpoint_sqlite_checkpoints", "DROP TABLE checkpoint_sqlite_outputs");
   prepare("DELETE FROM checkpoint_sqlite_migrations WHERE version > 3");
   await openAndClose();
   expect(inspect(schemaOf)).toEqual(newest);
-  expect(inspect(migrationsOf).map((row) => row.version)).toEqual([1, 2, 3, 4]);
+  expect(inspect(migrationsOf).map((row) => row.version)).toEqual([1, 2, 3, 4, 5]);
 });
 
 describe("a file of the published 0.2.3", () => {

@@ -1,0 +1,258 @@
+/**
+ * The table `checkpoint_sqlite_outputs`: the texts of large outputs, once per session, by hash.
+ *
+ * A text of several kilobytes is kept in pieces whose borders its content decides, so two versions of it share most of them.
+ * Its own row then lists the hashes of the pieces.
+ */
+import type { Connection, Row, Statements } from "../database/connection.js";
+import { CheckpointCorruptionError } from "../errors.js";
+import { decode } from "../json-plus/decode.js";
+import type { OutputReader, SharedOutput } from "../outputs/node-results.js";
+import { type CachedOutput, OutputCache } from "../outputs/output-cache.js";
+import { hashOf, piecesOf } from "../outputs/pieces.js";
+import { hashReferredToBy, hasOutputs, nodesOf } from "../schema/outputs.js";
+
+/** The hashes that a session's checkpoints refer to, and those of the pieces that they name. */
+const NEEDED = (checkpoints: string, sessionId: string) => `
+    WITH
+      referred (hash) AS (
+        SELECT DISTINCT ${hashReferredToBy("node")}
+        FROM main.checkpoints AS saved
+        JOIN json_each(${nodesOf("saved")}) AS node
+        WHERE ${checkpoints}
+      ),
+      needed (hash) AS (
+        SELECT hash
+        FROM referred
+        WHERE hash IS NOT NULL
+        UNION
+        SELECT piece.value
+        FROM referred
+        CROSS JOIN main.checkpoint_sqlite_outputs AS whole
+          ON whole.session_id = ${sessionId}
+          AND whole.hash = referred.hash
+        CROSS JOIN json_each(CASE WHEN json_valid(whole.pieces) THEN whole.pieces ELSE '[]' END) AS piece
+      )`;
+
+export const OUTPUTS_SQL = {
+  insert: `
+    INSERT INTO main.checkpoint_sqlite_outputs (session_id, hash, text, pieces)
+    VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (session_id, hash) DO NOTHING`,
+
+  present: `
+    SELECT outputs.hash
+    FROM json_each(?2) AS wanted
+    CROSS JOIN main.checkpoint_sqlite_outputs AS outputs
+      ON outputs.session_id = +?1
+      AND outputs.hash = wanted.value`,
+
+  select: `
+    SELECT outputs.hash, outputs.text, outputs.pieces
+    FROM json_each(?2) AS wanted
+    CROSS JOIN main.checkpoint_sqlite_outputs AS outputs
+      ON outputs.session_id = +?1
+      AND outputs.hash = wanted.value`,
+
+  copyToFork: `
+    INSERT INTO main.checkpoint_sqlite_outputs (session_id, hash, text, pieces)
+    ${NEEDED("saved.id = +?1", "+?2")}
+    SELECT ?3, outputs.hash, outputs.text, outputs.pieces
+    FROM needed
+    CROSS JOIN main.checkpoint_sqlite_outputs AS outputs
+      ON outputs.session_id = +?2
+      AND outputs.hash = needed.hash`,
+
+  // What no checkpoint of the session refers to any more.
+  deleteUnused: `
+    ${NEEDED("saved.session_id = +?1", "+?1")}
+    DELETE FROM main.checkpoint_sqlite_outputs
+    WHERE session_id = +?1
+      AND hash NOT IN (SELECT hash FROM needed)`,
+};
+
+/** How many hashes are remembered to be in the file: about 100 bytes of memory each. */
+const MOST_KNOWN = 50_000;
+
+export class OutputsTable {
+  readonly #connection: Connection;
+  readonly #statements: Statements<keyof typeof OUTPUTS_SQL>;
+  readonly #isShared: boolean;
+  readonly cache = new OutputCache();
+  /** By session: what is in the file for certain, because a transaction that wrote or saw it was committed. */
+  readonly #known = new Map<string, Set<string>>();
+  #knownCount = 0;
+  /** How often everything known was forgotten, and that number when outputs were inserted that are not remembered yet. */
+  #timesForgotten = 0;
+  readonly #insertedAt = new WeakMap<readonly SharedOutput[], number>();
+  #dataVersion: unknown;
+  #isTableFound = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#statements = connection.statements(OUTPUTS_SQL);
+    this.#isShared = !connection.isOwned;
+  }
+
+  /** Writes what the session does not have yet. */
+  insertMissing(sessionId: string, outputs: readonly SharedOutput[]): void {
+    this.#forgetWhatOthersChanged();
+    this.#insertedAt.set(outputs, this.#timesForgotten);
+    const known = this.#known.get(sessionId);
+    const unknown = outputs.filter(({ hash }) => known?.has(hash) !== true);
+    if (unknown.length === 0) {
+      return;
+    }
+    const hashes = JSON.stringify(unknown.map(({ hash }) => hash));
+    const present = new Set(this.#statements.present.values(sessionId, hashes).map(([hash]) => hash));
+    for (const output of unknown) {
+      if (!present.has(output.hash)) {
+        this.#insert(sessionId, output.hash, output.text());
+        present.add(output.hash);
+      }
+    }
+  }
+
+  #insert(sessionId: string, hash: string, text: string): void {
+    const pieces = piecesOf(text);
+    if (pieces.length < 2) {
+      this.#statements.insert.run(sessionId, hash, text, null);
+      return;
+    }
+    const list = pieces.map((piece) => {
+      const pieceHash = hashOf(piece);
+      this.#statements.insert.run(sessionId, pieceHash, piece, null);
+      return pieceHash;
+    });
+    this.#statements.insert.run(sessionId, hash, null, JSON.stringify(list));
+  }
+
+  /** To be called once the transaction that called {@link insertMissing} is committed. */
+  remember(sessionId: string, outputs: readonly SharedOutput[]): void {
+    for (const { hash, text } of outputs) {
+      if (this.cache.get(hash) === undefined) {
+        this.cache.add(hash, text());
+      }
+    }
+    // A later write of the same transaction may have deleted them.
+    const areThere = this.#insertedAt.get(outputs) === this.#timesForgotten;
+    if (!this.#isShared && outputs.length > 0 && areThere) {
+      this.#know(sessionId, outputs);
+    }
+  }
+
+  #know(sessionId: string, outputs: readonly SharedOutput[]): void {
+    if (this.#knownCount > MOST_KNOWN) {
+      this.#forgetAll();
+    }
+    const known = this.#known.get(sessionId) ?? new Set();
+    const before = known.size;
+    for (const { hash } of outputs) {
+      known.add(hash);
+    }
+    this.#knownCount += known.size - before;
+    this.#known.set(sessionId, known);
+  }
+
+  /** Copies what a checkpoint of a session refers to. */
+  copyToFork(checkpointId: string, originalId: string, forkId: string): void {
+    this.#statements.copyToFork.run(checkpointId, originalId, forkId);
+  }
+
+  /** Deletes what no checkpoint of the session refers to any more. */
+  deleteUnused(sessionId: string): void {
+    this.#statements.deleteUnused.run(sessionId);
+    this.#forgetAll();
+  }
+
+  /** Reads each output of a session at most once, as long as it is used. */
+  reader(sessionId: string): OutputReader {
+    const loaded = new Map<string, CachedOutput>();
+    return {
+      load: (hashes) => this.#load(sessionId, hashes, loaded),
+      read: (hash) => {
+        const output = loaded.get(hash);
+        if (output === undefined) {
+          throw new CheckpointCorruptionError(
+            "table checkpoint_sqlite_outputs does not have its text, or has a different one",
+          );
+        }
+        return "value" in output ? output.value : decode(output.text);
+      },
+    };
+  }
+
+  #load(sessionId: string, hashes: readonly string[], loaded: Map<string, CachedOutput>): void {
+    const missing = new Set<string>();
+    for (const hash of hashes) {
+      const output = loaded.get(hash) ?? this.cache.get(hash);
+      if (output === undefined) {
+        missing.add(hash);
+      } else {
+        loaded.set(hash, output);
+      }
+    }
+    for (const [hash, text] of this.#read(sessionId, missing)) {
+      loaded.set(hash, this.cache.add(hash, text));
+    }
+  }
+
+  /** The texts whose hash is right. */
+  #read(sessionId: string, hashes: ReadonlySet<string>): Map<string, string> {
+    const rows = this.#select(sessionId, [...hashes]);
+    const lists = new Map(
+      rows.flatMap(({ hash, pieces }) => (pieces === null ? [] : [[hash, listIn(pieces)] as const])),
+    );
+    const pieces = new Map(
+      this.#select(sessionId, [...new Set([...lists.values()].flat())]).map(({ hash, text }) => [hash, text]),
+    );
+    const texts = rows.map(({ hash, text }) => {
+      const list = lists.get(String(hash));
+      return [
+        String(hash),
+        list === undefined ? text : list.map((piece) => pieces.get(piece)).join(""),
+      ] as const;
+    });
+    return new Map(
+      texts.flatMap(([hash, text]) =>
+        typeof text === "string" && hashOf(text) === hash ? [[hash, text]] : [],
+      ),
+    );
+  }
+
+  #select(sessionId: string, hashes: readonly string[]): Row[] {
+    if (hashes.length === 0 || !this.#hasTable()) {
+      return [];
+    }
+    return this.#statements.select.all(sessionId, JSON.stringify(hashes));
+  }
+
+  /** Asked again until it is there: another process may upgrade a file that is open read-only. */
+  #hasTable(): boolean {
+    this.#isTableFound ||= hasOutputs(this.#connection);
+    return this.#isTableFound;
+  }
+
+  #forgetWhatOthersChanged(): void {
+    const { dataVersion } = this.#connection;
+    if (dataVersion !== this.#dataVersion) {
+      this.#forgetAll();
+      this.#dataVersion = dataVersion;
+    }
+  }
+
+  #forgetAll(): void {
+    this.#timesForgotten++;
+    this.#known.clear();
+    this.#knownCount = 0;
+  }
+}
+
+function listIn(pieces: unknown): string[] {
+  try {
+    const list: unknown = JSON.parse(String(pieces));
+    return Array.isArray(list) ? list.map(String) : [];
+  } catch {
+    return []; // Damaged: then the hash is not that of the text either.
+  }
+}
