@@ -10,6 +10,7 @@ import { type NewEntity, type NewFact, SqliteCheckpointStore } from "@obsku/chec
 import { killAt } from "../faults/crash/kill-points.js";
 import type { Effect, Line, Write, WriterSettings } from "../faults/crash/writes.js";
 import { Random } from "../faults/support/random.js";
+import { longText } from "../support/large-outputs.js";
 
 const MOST_SESSIONS = 9;
 const LARGEST_BATCH = 8;
@@ -138,11 +139,24 @@ class Writer {
         version: this.#calls,
         step: this.#random.below(5),
         source: "loop",
-        nodeResults: { [mark]: { status: "completed", output: { text: this.#text(900) }, startedAt: 5 } },
+        nodeResults: {
+          [mark]: { status: "completed", output: { text: this.#text(900) }, startedAt: 5 },
+          large: { status: "completed", output: this.#largeOutput() },
+        },
         pendingNodes: ["next"],
         nodeId: mark,
       },
     };
+  }
+
+  /** One of few, so that checkpoints and sessions have many in common: a piece, several, or nothing large. */
+  #largeOutput(): unknown {
+    const seed = this.#random.below(6);
+    return this.#random.pick([
+      longText(seed),
+      { entries: [longText(0, 9_000), longText(seed, 9_000)] },
+      seed,
+    ]);
   }
 
   #fork(title: string): Write | undefined {

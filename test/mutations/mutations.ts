@@ -18,6 +18,10 @@ const SEARCH = "test/unit/semantic-search.property.test.ts";
 const ARGUMENTS = "test/unit/arguments.test.ts";
 const API = "test/integration/api.test.ts";
 const SERIALIZER = "test/unit/json-plus-serializer.test.ts";
+const OUTPUTS = "test/integration/outputs.test.ts";
+const OUTPUTS_VIEW = "test/integration/outputs-view.test.ts";
+const OUTPUTS_TABLE = "test/unit/outputs-table.test.ts";
+const OUTPUT_CACHE = "test/unit/output-cache.test.ts";
 const FAULTS = "test/faults/faults.test.ts";
 
 const OPENING: readonly Mutation[] = [
@@ -778,12 +782,169 @@ const WIRE_FORMAT: readonly Mutation[] = [
   },
 ];
 
+const LARGE_OUTPUTS: readonly Mutation[] = [
+  {
+    file: "src/tables/outputs.ts",
+    find: "this.#insertedAt.get(outputs) === this.#timesForgotten",
+    replace: "this.#insertedAt.has(outputs)",
+    breaks: "an output that a sweep of the same transaction deleted is believed to be in the file",
+    tests: [OUTPUTS_TABLE],
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: "        this.#insert(sessionId, output.hash, output.text());\n        present.add(output.hash);",
+    replace:
+      "        this.#insert(sessionId, output.hash, output.text());\n        this.#know(sessionId, [output]);",
+    breaks: "an output of a write that was rolled back is believed to be in the file",
+    tests: [OUTPUTS],
+    quick: true,
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: "known?.has(hash) !== true",
+    replace: "known === known",
+    breaks: "what is known to be in the file is asked for again at every save",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: "if (dataVersion !== this.#dataVersion) {",
+    replace: "if (dataVersion === null) {",
+    breaks: "an output that another connection deleted is believed to be in the file",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: "if (!this.#isShared && outputs.length > 0) {",
+    replace: "if (outputs.length > 0) {",
+    breaks: "an output that the host deleted is believed to be in the file",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: 'typeof text === "string" && hashOf(text) === hash',
+    replace: 'typeof text === "string"',
+    breaks: "a byte that flipped in an output is returned",
+    tests: [OUTPUTS],
+    quick: true,
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: "        UNION\n        SELECT piece.value",
+    replace:
+      "        UNION\n        SELECT NULL AS value FROM referred WHERE FALSE\n        UNION\n        SELECT NULL",
+    breaks: "a fork copies no pieces",
+    tests: [OUTPUTS],
+    quick: true,
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: "decode(output.text)",
+    replace:
+      'Object.assign(output, { decoded: Reflect.get(output, "decoded") ?? decode(output.text) }).decoded',
+    breaks: "two results share an object",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: "loaded.get(hash) ?? this.cache.get(hash)",
+    replace: "this.cache.get(hash)",
+    breaks: "outputs that have no room in the cache are read again for each checkpoint of a list",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: "CASE WHEN json_valid(whole.pieces) THEN whole.pieces ELSE '[]' END",
+    replace: "whole.pieces",
+    breaks: "a damaged list of pieces makes a fork fail",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/schema/outputs.ts",
+    find: "REFERENCES sessions (id) ON DELETE CASCADE",
+    replace: "REFERENCES sessions (id)",
+    breaks: "a session with large outputs cannot be deleted",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/schema/outputs.ts",
+    find: `replace(value, '"output":\${REFERENCE_START}' || hash || '"}', '"output":' || coalesce(`,
+    replace: `replace(value, '\${REFERENCE_START}' || hash || '"}', coalesce(`,
+    breaks: "the view changes a user's object that looks like a reference",
+    tests: [OUTPUTS_VIEW],
+  },
+  {
+    file: "src/schema/outputs.ts",
+    find: "CASE WHEN count(*) = count(text) THEN group_concat(text, '') END",
+    replace: "group_concat(text, '')",
+    breaks: "the view shows a text with a gap where a piece is missing",
+    tests: [OUTPUTS_VIEW],
+  },
+  {
+    file: "src/schema/outputs.ts",
+    find: "                      ORDER BY listed.key\n",
+    replace: "                      ORDER BY listed.value\n",
+    breaks: "the view joins pieces in the wrong order",
+    tests: [OUTPUTS_VIEW],
+  },
+  {
+    file: "src/outputs/node-results.ts",
+    find: "text.length < SHARING.threshold ||",
+    replace: "text.length < SHARING.threshold - 1 ||",
+    breaks: "the threshold is one character off",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/outputs/node-results.ts",
+    find: "|| !text.isWellFormed()",
+    replace: "",
+    breaks: "a text that SQLite cannot store is returned for the output that has its hash",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/outputs/node-results.ts",
+    find: "isDeeperThan(parse(split.text), DEEPEST_IN_SQLITE)",
+    replace: "isDeeperThan(parse(split.text), 2 * DEEPEST_IN_SQLITE)",
+    breaks: "a fork of a row that is nested too deep for SQLite copies no outputs",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/outputs/output-cache.ts",
+    find: "return JSON.stringify(value) === text ? value : undefined;",
+    replace: "return value;",
+    breaks: "a string read in another spelling is saved under a hash that is not its own",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/outputs/output-cache.ts",
+    find: "if (size > this.#capacityOfGeneration) {",
+    replace: "if (size < 0) {",
+    breaks: "one large output takes all of the cache's room and more",
+    tests: [OUTPUT_CACHE],
+  },
+  {
+    file: "src/tables/checkpoints.ts",
+    find: "return this.#connection.readInTransaction(read);",
+    replace: "throw error;",
+    breaks: "a read during a deletion is rejected as corrupt",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/database/connection.ts",
+    find: '      this.queryOnce("ROLLBACK");\n',
+    replace: "",
+    breaks: "a read that found damage leaves its transaction open",
+    tests: [OUTPUTS],
+  },
+];
+
 export const MUTATIONS: readonly Mutation[] = [
   ...OPENING,
   ...SCHEMA_AND_MIGRATIONS,
   ...WRITING,
   ...VALIDATION,
   ...TABLES,
+  ...LARGE_OUTPUTS,
   ...STORE,
   ...SEMANTIC_SEARCH,
   ...WIRE_FORMAT,

@@ -78,6 +78,14 @@ describe("borders", () => {
     fc.assert(fc.property(contents, ({ seed, length }) => expectWithinLimits(noise(seed, length))));
   });
 
+  test("a piece that is cut again stays one piece, so its row is the same whoever stores it", () => {
+    fc.assert(
+      fc.property(contents, ({ seed, length }) => {
+        for (const piece of piecesOf(noise(seed, length))) expect(cut(piece)).toEqual([piece.length]);
+      }),
+    );
+  });
+
   test("pieces of ordinary content are about 4.4 KB on average", () => {
     const average = 1_000_000 / cut(noise(5, 1_000_000)).length;
     expect(average).toBeGreaterThan(4_096);

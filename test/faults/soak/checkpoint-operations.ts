@@ -109,8 +109,9 @@ function newCheckpoint(soak: Soak, held: ModelSession): NewCheckpoint {
   const namespace = soak.random.pick(NAMESPACES);
   const version = (newestFirst(held, namespace)[0]?.version ?? 0) + 1;
   const nodeResults: Record<string, CheckpointNodeResult> = {
-    done: { status: "completed", output: soak.record(), startedAt: latestTime(held), completedAt: 2 },
+    done: { status: "completed", output: soak.output(), startedAt: latestTime(held), completedAt: 2 },
     failed: { status: "failed", error: soak.text() },
+    before: held.checkpoints.at(-1)?.nodeResults.done ?? { status: "pending" },
   };
   return present({
     sessionId: held.session.id,

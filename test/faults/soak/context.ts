@@ -6,6 +6,7 @@ import {
 } from "@obsku/checkpoint-sqlite";
 import { difference } from "../../support/difference.js";
 import { exoticValues } from "../../support/exotic-values.js";
+import { longText } from "../../support/large-outputs.js";
 import type { Random } from "../support/random.js";
 import { Model, type ModelSession } from "./model.js";
 
@@ -45,6 +46,7 @@ export class Soak {
     this.store = this.open({
       synchronous: this.random.pick(["full", "normal"]),
       vectorMemory: this.random.pick([0, 4_096, 268_435_456]),
+      shareOutputs: this.random.chance(0.7),
     });
   }
 
@@ -87,6 +89,19 @@ export class Soak {
   /** A record with something in it that plain JSON would lose. */
   record(): Record<string, unknown> {
     return { value: this.random.pick(exoticValues).make(), text: this.text() };
+  }
+
+  /** From one character to some pieces. There are few, so checkpoints have many in common, and parts of them. */
+  output(): unknown {
+    const text = longText(this.random.below(20), 2 ** this.random.between(0, 15));
+    const entries = () =>
+      Array.from({ length: this.random.between(1, 30) }, (_, index) => longText(index, 1_000));
+    return this.random.pick([
+      () => this.record(),
+      () => text,
+      () => ({ log: entries() }),
+      () => new Map([[text, 5n]]),
+    ])();
   }
 
   text(): string {

@@ -15,6 +15,7 @@ import {
 } from "@obsku/checkpoint-sqlite";
 import { buildFullCheckpoint, buildFullMessage } from "../../support/builders.js";
 import { difference } from "../../support/difference.js";
+import { buildWave, longText } from "../../support/large-outputs.js";
 import { buildFullEntity, buildFullFact } from "../../support/memory-builders.js";
 import { rowsOf } from "../../support/sql.js";
 import type { Scale } from "../scenario.js";
@@ -31,6 +32,7 @@ const OWN_TABLES: Readonly<Record<string, readonly string[]>> = {
   checkpoint_sqlite_vectors: ["revision", "owner", "id", "session_id", "workspace_id", "unit"],
   checkpoint_sqlite_vector_deletions: ["deletions"],
   checkpoint_sqlite_migrations: ["version", "name", "applied_at"],
+  checkpoint_sqlite_outputs: ["session_id", "hash", "text", "pieces"],
 };
 
 export interface Counts {
@@ -89,6 +91,9 @@ export class CellFuzz {
         ids.checkpoints?.push(
           (await store.saveCheckpoint({ ...buildFullCheckpoint(id), version: times })).id,
         );
+        // The first session's row is a text, the second one's, which is the last, a list of pieces.
+        const outputs = { large: longText(times, title === "one" ? 2_000 : 30_000) };
+        ids.checkpoints?.push((await store.saveCheckpoint(buildWave(id, times, outputs))).id);
         ids.entities?.push((await store.saveEntity(buildFullEntity(id))).id);
         ids.facts?.push((await store.saveFact(buildFullFact(id))).id);
       }

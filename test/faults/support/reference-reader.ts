@@ -3,6 +3,7 @@
  * of what each column is. A column that holds something else is corrupt.
  */
 import type { Database } from "bun:sqlite";
+import { createHash } from "node:crypto";
 import { rowsOf } from "../../support/sql.js";
 
 type Row = Record<string, unknown>;
@@ -107,7 +108,7 @@ export class ReferenceReader {
     const corrupt: string[] = [];
     const perhapsCorrupt: string[] = [];
     for (const [name, { field, kind, whenNull }] of Object.entries(TABLES[table] ?? {})) {
-      const stored = row[name];
+      const stored = name === "node_results" ? this.#withOutputs(row) : row[name];
       const read =
         stored === null && kind.endsWith("?") ? { value: whenNull } : this.#readColumn(kind, stored);
       if (read === undefined) corrupt.push(name);
@@ -115,6 +116,39 @@ export class ReferenceReader {
       if (read?.mayBeCorrupt === true) perhapsCorrupt.push(name);
     }
     return { value, corrupt, perhapsCorrupt, table, id: row.id };
+  }
+
+  /** The node results with each reference replaced by the text of its output; `undefined`: one of them is not in the file. */
+  #withOutputs({ node_results, session_id }: Row): unknown {
+    let whole = node_results;
+    for (const hash of hashesIn(node_results)) {
+      const text = this.#outputText(session_id, hash);
+      if (text === undefined) return undefined;
+      const reference = `"output":{"__type":"Map","value":"${hash}"}`;
+      whole = String(whole).replaceAll(reference, () => `"output":${text}`);
+    }
+    return whole;
+  }
+
+  /** `undefined` if it is missing, or is not what its hash says. */
+  #outputText(sessionId: unknown, hash: string): string | undefined {
+    const { text: own, pieces } = this.#outputRow(sessionId, hash) ?? {};
+    const text = pieces === null ? own : this.#joined(sessionId, String(pieces));
+    if (typeof text !== "string") return undefined;
+    return createHash("sha256").update(text).digest("base64url").slice(0, hash.length) === hash
+      ? text
+      : undefined;
+  }
+
+  #joined(sessionId: unknown, pieces: string): string | undefined {
+    const hashes = arrayIn(pieces);
+    const texts = hashes?.map((hash) => this.#outputRow(sessionId, String(hash))?.text);
+    return texts?.every((text) => typeof text === "string") === true ? texts.join("") : undefined;
+  }
+
+  #outputRow(sessionId: unknown, hash: string): Row | undefined {
+    const sql = "SELECT text, pieces FROM checkpoint_sqlite_outputs WHERE session_id = ? AND hash = ?";
+    return typeof sessionId === "string" ? rowsOf(this.database, sql, sessionId, hash)[0] : undefined;
   }
 
   /** `undefined`: corrupt. */
@@ -127,11 +161,41 @@ export class ReferenceReader {
   }
 }
 
-function numbersIn(text: string): unknown {
+/** The hashes that nodes refer to, each once. A user's own object of that look is wrapped in another. */
+function hashesIn(nodeResults: unknown): Set<string> {
+  const parsed = typeof nodeResults === "string" ? parsedOrNothing(nodeResults) : undefined;
+  const nodes = fieldOf(parsed, "__type") === "js:object" ? fieldOf(parsed, "value") : parsed;
+  const outputs = typeof nodes === "object" && nodes !== null ? Object.values(nodes).filter(isPlain) : [];
+  const references = outputs
+    .map((node) => fieldOf(node, "output"))
+    .filter((each) => fieldOf(each, "__type") === "Map");
+  const hashes = references.map((each) => fieldOf(each, "value"));
+  return new Set(hashes.filter((hash) => typeof hash === "string"));
+}
+
+function isPlain(node: unknown): boolean {
+  return fieldOf(node, "__type") === undefined;
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, name)
+    ? Reflect.get(value, name)
+    : undefined;
+}
+
+function parsedOrNothing(text: string): unknown {
   try {
-    const parsed: unknown = JSON.parse(text);
-    return Array.isArray(parsed) && parsed.every((each) => Number.isFinite(each)) ? parsed : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+function arrayIn(text: string): unknown[] | undefined {
+  const parsed = parsedOrNothing(text);
+  return Array.isArray(parsed) ? parsed : undefined;
+}
+
+function numbersIn(text: string): unknown {
+  return arrayIn(text)?.every((each) => Number.isFinite(each)) === true ? arrayIn(text) : undefined;
 }

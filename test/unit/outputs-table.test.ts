@@ -1,0 +1,134 @@
+/** What the table of outputs deletes when it is swept, and what it then believes to be in the file. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Connection } from "../../src/database/connection.js";
+import { IN_MEMORY } from "../../src/database/connection.js";
+import { openFile } from "../../src/database/opening.js";
+import type { SharedOutput } from "../../src/outputs/node-results.js";
+import { hashOf } from "../../src/outputs/pieces.js";
+import { bootstrapSchema } from "../../src/schema/bootstrap.js";
+import { OutputsTable } from "../../src/tables/outputs.js";
+import { settingsOf } from "../../src/validation/options.js";
+import { longText, referenceTo, storedOutputs } from "../support/large-outputs.js";
+
+const settings = settingsOf({}, false);
+let connection: Connection;
+let table: OutputsTable;
+
+beforeEach(() => {
+  connection = openFile(IN_MEMORY, settings, (opened) => bootstrapSchema(opened, settings));
+  table = new OutputsTable(connection);
+  for (const id of ["s", "other"]) {
+    connection.queryOnce(
+      "INSERT INTO sessions (id, directory, created_at, updated_at) VALUES (?, './d', 1, 1)",
+      id,
+    );
+  }
+});
+
+afterEach(() => connection.close());
+
+function shared(output: unknown): SharedOutput {
+  const text = JSON.stringify(output);
+  return { hash: hashOf(text), text: () => text };
+}
+
+/** As a row of the session would have it, whose nodes' outputs are these. */
+function insertCheckpoint(id: string, sessionId: string, nodeResults: string): void {
+  connection.queryOnce(
+    "INSERT INTO checkpoints (id, session_id, version, step, node_results, created_at) VALUES (?1, ?2, ?1, 0, ?3, 1)",
+    id,
+    sessionId,
+    nodeResults,
+  );
+}
+
+const referring = ({ hash }: SharedOutput) => `{"a":{"status":"completed","output":${referenceTo(hash)}}}`;
+
+function hashesOf(sessionId: string): string[] {
+  const rows = storedOutputs(connection.database).filter((row) => row.session_id === sessionId);
+  return rows.map(({ hash }) => hash).sort();
+}
+
+describe("a sweep", () => {
+  test("keeps what checkpoints of the session refer to, with its pieces, and all of other sessions", () => {
+    const [kept, unused] = [shared(longText(1, 50_000)), shared(longText(2, 50_000))];
+    table.insertMissing("s", [kept]);
+    const expected = hashesOf("s");
+    table.insertMissing("s", [unused, shared(longText(3))]);
+    table.insertMissing("other", [unused]);
+    const others = hashesOf("other");
+    insertCheckpoint("1", "s", referring(kept));
+    insertCheckpoint("2", "other", referring(unused));
+    table.deleteUnused("s");
+    expect(expected.length).toBeGreaterThan(5);
+    expect(hashesOf("s")).toEqual(expected);
+    expect(hashesOf("other")).toEqual(others);
+  });
+
+  test("finds references in a row that is wrapped because a node is called __type", () => {
+    const output = shared(longText(1));
+    table.insertMissing("s", [output]);
+    const nodes = `{"__type":{"status":"completed","output":${referenceTo(output.hash)}}}`;
+    insertCheckpoint("1", "s", `{"__type":"js:object","value":${nodes}}`);
+    table.deleteUnused("s");
+    expect(hashesOf("s")).toEqual([output.hash]);
+  });
+
+  test("keeps a piece that another output shares, and one that is an output itself", () => {
+    const text = longText(1, 50_000);
+    const [kept, unused] = [shared(`${text} kept`), shared(`${text} unused`)];
+    table.insertMissing("s", [kept]);
+    const expected = hashesOf("s");
+    table.insertMissing("s", [unused]);
+    insertCheckpoint("1", "s", referring(kept));
+    table.deleteUnused("s");
+    expect(hashesOf("s")).toEqual(expected);
+  });
+
+  test("deletes all if no checkpoint is left, or none refers to an output", () => {
+    table.insertMissing("s", [shared(longText(1)), shared(longText(2, 50_000))]);
+    insertCheckpoint("1", "s", '{"a":{"status":"completed","output":"small"}}');
+    insertCheckpoint("2", "s", "damaged");
+    table.deleteUnused("s");
+    expect(hashesOf("s")).toEqual([]);
+  });
+
+  test("of a session with a damaged list of pieces does not fail", () => {
+    const output = shared(longText(1, 50_000));
+    table.insertMissing("s", [output]);
+    insertCheckpoint("1", "s", referring(output));
+    connection.queryOnce("UPDATE checkpoint_sqlite_outputs SET pieces = '[damaged' WHERE pieces IS NOT NULL");
+    table.deleteUnused("s");
+    expect(hashesOf("s")).toContain(output.hash);
+  });
+});
+
+describe("what is believed to be in the file", () => {
+  test("is not what a sweep of the same transaction has deleted: it is stored again", () => {
+    const outputs = [shared(longText(1))];
+    table.insertMissing("s", outputs);
+    table.deleteUnused("s");
+    table.remember("s", outputs);
+    expect(hashesOf("s")).toEqual([]);
+    table.insertMissing("s", [...outputs]);
+    expect(hashesOf("s")).toEqual(outputs.map(({ hash }) => hash));
+  });
+
+  test("is not what an earlier sweep has deleted", () => {
+    const outputs = [shared(longText(1))];
+    table.insertMissing("s", outputs);
+    table.remember("s", outputs);
+    table.deleteUnused("s");
+    table.insertMissing("s", [...outputs]);
+    expect(hashesOf("s")).toEqual(outputs.map(({ hash }) => hash));
+  });
+
+  test("is not what was only inserted: nobody has said that it was committed", () => {
+    const outputs = [shared(longText(1))];
+    connection.queryOnce("BEGIN");
+    table.insertMissing("s", outputs);
+    connection.queryOnce("ROLLBACK");
+    table.insertMissing("s", [...outputs]);
+    expect(hashesOf("s")).toEqual(outputs.map(({ hash }) => hash));
+  });
+});
