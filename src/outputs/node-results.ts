@@ -22,8 +22,8 @@ import { hashReferredTo, referenceTo } from "./references.js";
 /** Not an option: files of any threshold are read alike. Tests lower it, so that every output is shared. */
 export const SHARING = {
   /**
-   * The shortest output that is kept apart, in characters of its text. Measured: sharing pays from about 500 characters on, where
-   * a reference (49), a row of its own and its index entry (about 130 bytes) are a fraction of what a second copy takes.
+   * The shortest output that is kept apart, in characters of its text. Measured with 100 outputs of 1 KB over 100 waves: the file
+   * has 10 times their size, instead of 52 times if they are written whole.
    */
   threshold: 1_024,
 };
