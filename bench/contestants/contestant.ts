@@ -2,18 +2,27 @@
 import { runJob } from "../harness/jobs.js";
 import { openFloor } from "./floor.js";
 import { LangGraph } from "./langgraph.js";
-import { openOurs } from "./ours.js";
+import { openOurs, openUnshared } from "./ours.js";
 import { openPublished, openPublishedWithWal } from "./published.js";
 import type { Runner } from "./runner.js";
 import type { Durability, StoreSubject } from "./subject.js";
 
-/** Those that live in this process, in the order in which they take turns. */
+/** Those that live in this process and take part everywhere, in the order in which they take turns. */
 export const STORES = ["floor", "ours", "0.2.3", "0.2.3+WAL"] as const;
 
-export type StoreName = (typeof STORES)[number];
+/** "unshared" is ours with `shareOutputs: false`. It takes part if large outputs matter. */
+export type StoreName = (typeof STORES)[number] | "unshared";
 export type ContestantName = StoreName | "LangGraph";
 
-export const CONTESTANTS: readonly ContestantName[] = [...STORES, "LangGraph"];
+/** In the order of the tables. */
+export const CONTESTANTS: readonly ContestantName[] = [
+  "floor",
+  "ours",
+  "unshared",
+  "0.2.3",
+  "0.2.3+WAL",
+  "LangGraph",
+];
 
 export async function openStore(
   name: StoreName,
@@ -25,6 +34,8 @@ export async function openStore(
       return openFloor(path, durability);
     case "ours":
       return openOurs(path, durability);
+    case "unshared":
+      return openUnshared(path, durability);
     case "0.2.3":
       return openPublished(path);
     case "0.2.3+WAL":

@@ -1,7 +1,7 @@
 /** LangGraph's saver in a Node process of its own: runs whole batches, and answers with how long they took. */
 import { createInterface } from "node:readline";
 import { plainValue, richValue } from "../harness/data.js";
-import { runJob } from "../harness/jobs.js";
+import { playWholeRun, runJob } from "../harness/jobs.js";
 import { collectGarbage, timed } from "../harness/time.js";
 import type { Answer, Request } from "./langgraph-protocol.js";
 import { LangGraphSubject } from "./langgraph-subject.js";
@@ -27,6 +27,11 @@ async function answerTo(request: Request): Promise<Answer> {
     case "run":
       collectGarbage();
       return { ms: await runJob(subject(), request.job) };
+    case "wholeRun":
+      collectGarbage();
+      return {
+        ms: await playWholeRun(() => new LangGraphSubject(request.path, request.durability), request.run),
+      };
     case "fillCheckpoints":
       return { ms: 0, id: await subject().fillCheckpoints(request.count, request.namespaces) };
     case "fillMessages":

@@ -7,7 +7,7 @@
  */
 import { emptyCheckpoint, uuid6 } from "@langchain/langgraph-checkpoint";
 import { SqliteSaver } from "@langchain/langgraph-checkpoint-sqlite";
-import type { NewCheckpoint, NewMessage } from "../../src/types.js";
+import type { ListCheckpointsOptions, NewCheckpoint, NewMessage } from "../../src/types.js";
 import { messageOf, prose } from "../harness/data.js";
 import type { Durability, Subject } from "./subject.js";
 
@@ -75,6 +75,11 @@ export class LangGraphSubject implements Subject {
     const list = this.saver.list({ configurable: { thread_id: sessionId } }, { limit: 1 });
     const newest = await list.next();
     return newest.value;
+  }
+
+  /** Of one namespace only the newest, as the workloads ask. */
+  async listCheckpoints(sessionId: string, { namespace }: ListCheckpointsOptions = {}): Promise<unknown[]> {
+    return [await this.getLatestCheckpoint(sessionId, namespace)];
   }
 
   deleteSession(sessionId: string): Promise<void> {

@@ -5,3 +5,8 @@ import type { Durability, StoreSubject } from "./subject.js";
 export function openOurs(path: string, durability: Durability): StoreSubject {
   return new SqliteCheckpointStore(path, { synchronous: durability });
 }
+
+/** Every checkpoint is written whole, as before version 0.4. */
+export function openUnshared(path: string, durability: Durability): StoreSubject {
+  return new SqliteCheckpointStore(path, { synchronous: durability, shareOutputs: false });
+}

@@ -26,6 +26,7 @@ export interface Subject {
   getMessages(sessionId: string, options?: GetMessagesOptions): Awaitable<readonly unknown[]>;
   saveCheckpoint(checkpoint: NewCheckpoint): Awaitable<{ id: string }>;
   getLatestCheckpoint(sessionId: string, namespace?: string): Awaitable<unknown>;
+  listCheckpoints(sessionId: string, options?: ListCheckpointsOptions): Awaitable<readonly unknown[]>;
   deleteSession(sessionId: string): Awaitable<void>;
   close(): Awaitable<void>;
 }
@@ -35,7 +36,6 @@ export interface StoreSubject extends Subject {
   listSessions(workspaceId?: string): Awaitable<readonly unknown[]>;
   updateSession(sessionId: string, updates: { metadata: Record<string, unknown> }): Awaitable<void>;
   getCheckpoint(checkpointId: string): Awaitable<unknown>;
-  listCheckpoints(sessionId: string, options?: ListCheckpointsOptions): Awaitable<readonly unknown[]>;
   fork(checkpointId: string, options?: ForkOptions): Awaitable<{ id: string }>;
   searchFactsSemantic(embedding: number[], options?: SemanticSearchOptions): Awaitable<readonly unknown[]>;
 }

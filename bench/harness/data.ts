@@ -21,16 +21,27 @@ export const MOST_SAVES: Record<CheckpointSize, number> = { small: 100_000, midd
 
 const made = new Map<CheckpointSize, Record<string, CheckpointNodeResult>>();
 
-export function checkpointOf(size: CheckpointSize, sessionId: string, version: number): NewCheckpoint {
+export function checkpointOf(
+  size: CheckpointSize,
+  sessionId: string,
+  version: number,
+  nodeResults = nodeResultsOf(size),
+): NewCheckpoint {
   return {
     sessionId,
     namespace: "",
     version,
     step: version,
     source: "loop",
-    nodeResults: nodeResultsOf(size),
+    nodeResults,
     pendingNodes: ["review", "publish"],
   };
+}
+
+/** With outputs that no checkpoint has had before, so that nobody finds them in the file. */
+export function newNodeResultsOf(size: CheckpointSize): Record<string, CheckpointNodeResult> {
+  const { nodes, text } = SHAPES[size];
+  return nodesOf(nodes, (index) => nodeResult(index, newText(text)));
 }
 
 function nodeResultsOf(size: CheckpointSize): Record<string, CheckpointNodeResult> {
@@ -39,17 +50,19 @@ function nodeResultsOf(size: CheckpointSize): Record<string, CheckpointNodeResul
     return known;
   }
   const { nodes, text } = SHAPES[size];
-  const results = Object.fromEntries(
-    Array.from({ length: nodes }, (_, index) => [`node-${index}`, nodeResult(index, text)]),
-  );
+  const results = nodesOf(nodes, (index) => nodeResult(index, prose(text, index)));
   made.set(size, results);
   return results;
 }
 
-function nodeResult(index: number, length: number): CheckpointNodeResult {
+function nodesOf(count: number, result: (index: number) => CheckpointNodeResult) {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`node-${index}`, result(index)]));
+}
+
+function nodeResult(index: number, text: string): CheckpointNodeResult {
   return {
     status: "completed",
-    output: { text: prose(length, index), score: index / 7, tags: ["host", "dns"] },
+    output: { text, score: index / 7, tags: ["host", "dns"] },
     startedAt: 1_750_000_000_000 + index,
     completedAt: 1_750_000_000_100 + index,
   };
@@ -60,6 +73,36 @@ const WORDS = "the agent looked up two hosts and found that one of them answers 
 export function prose(length: number, offset = 0): string {
   const start = offset % WORDS.length;
   return WORDS.repeat(Math.ceil(length / WORDS.length) + 1).slice(start, start + length);
+}
+
+const NEW_WORDS = [
+  "the",
+  "agent",
+  "found",
+  "host",
+  "port",
+  "answers",
+  "two",
+  "of",
+  "them",
+  "only",
+  "and",
+  "looked",
+];
+
+let textsMade = 0;
+
+/** Words and numbers, different in every call. */
+export function newText(characters: number): string {
+  const buffer = Buffer.alloc(characters);
+  let seed = Math.imul(++textsMade, 0x9e37_79b1);
+  for (let written = 0; written < characters; ) {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) | 0;
+    const word = NEW_WORDS[(seed >>> 8) % NEW_WORDS.length] ?? "";
+    written += buffer.write(`${word} ${seed >>> 16} `, written, "latin1");
+  }
+  // From a buffer: a string that was put together from parts would be joined inside the first contestant's measured time.
+  return buffer.toString("latin1");
 }
 
 /** A conversation's messages in turn: a question, a tool call, its result, an answer. */

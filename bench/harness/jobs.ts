@@ -3,8 +3,17 @@
  * what it needs (sessions, templates) is made before its time is taken.
  */
 import type { Awaitable, Subject } from "../contestants/subject.js";
-import { type CheckpointSize, checkpointOf, messageOf } from "./data.js";
+import { type CheckpointSize, checkpointOf, messageOf, newNodeResultsOf } from "./data.js";
 import { timed } from "./time.js";
+import {
+  changedStates,
+  checkpointOfState,
+  type NodeResults,
+  type RunShape,
+  type State,
+  stateOf,
+  statesOfRun,
+} from "./waves.js";
 
 export type Job =
   /** Saves into `atOnce` sessions, one call each at once. */
@@ -14,7 +23,17 @@ export type Job =
   | { kind: "turn"; calls: number }
   | { kind: "latest"; calls: number; sessionIds: readonly string[]; namespace?: string }
   /** A session of so many messages is deleted; filling it is not timed. */
-  | { kind: "delete"; calls: number; sessionIds: readonly string[] };
+  | { kind: "delete"; calls: number; sessionIds: readonly string[] }
+  /** Saves a state in which so many outputs have changed; `isReadFirst`: the call that the framework makes before it. */
+  | { kind: "wave"; calls: number; state: State; changed: number; isReadFirst: boolean }
+  /** Gets the newest checkpoint of that state. */
+  | { kind: "newest"; calls: number; state: State };
+
+/** All waves of a run, in a file that is opened for it and then closed. */
+export interface WholeRun {
+  shape: RunShape;
+  waves: number;
+}
 
 const TURNS_A_SESSION = 10;
 const MESSAGES_A_TURN = 5;
@@ -34,14 +53,85 @@ export function runJob(subject: Subject, job: Job): Promise<number> {
       );
     case "delete":
       return timed(job.calls, (call) => subject.deleteSession(pick(job.sessionIds, call)));
+    case "wave":
+      return waves(subject, job);
+    case "newest":
+      return newest(subject, job);
   }
 }
 
 async function saves(subject: Subject, calls: number, size: CheckpointSize, atOnce: number): Promise<number> {
   const sessions = await keptSessions(subject, "saves", atOnce);
-  return groupsAtOnce(calls, sessions, (sessionId) =>
-    subject.saveCheckpoint(checkpointOf(size, sessionId, ++lastVersion)),
+  // Only large outputs are kept once.
+  const states = size === "large" ? Array.from({ length: calls }, () => newNodeResultsOf(size)) : [];
+  return groupsAtOnce(calls, sessions, (sessionId, round) =>
+    subject.saveCheckpoint(checkpointOf(size, sessionId, ++lastVersion, states[round])),
   );
+}
+
+async function waves(
+  subject: Subject,
+  { calls, state, changed, isReadFirst }: Extract<Job, { kind: "wave" }>,
+): Promise<number> {
+  const { sessionId, latest } = await keptState(subject, state);
+  const states = changedStates(latest, state, changed, calls);
+  const took = await timed(calls, async (call) => {
+    if (isReadFirst) {
+      await subject.listCheckpoints(sessionId, { namespace: "", limit: 1 });
+    }
+    await subject.saveCheckpoint(checkpointOfState(states[call] ?? latest, sessionId, ++lastVersion));
+  });
+  keptStates.get(subject)?.set(nameOfState(state), { sessionId, latest: states.at(-1) ?? latest });
+  return took;
+}
+
+async function newest(subject: Subject, { calls, state }: Extract<Job, { kind: "newest" }>): Promise<number> {
+  const { sessionId } = await keptState(subject, state);
+  return timed(calls, () => subject.getLatestCheckpoint(sessionId, ""));
+}
+
+interface KeptState {
+  sessionId: string;
+  latest: NodeResults;
+}
+
+const keptStates = new WeakMap<Subject, Map<string, KeptState>>();
+
+/** A session whose newest checkpoint is such a state: the next round continues in it. */
+async function keptState(subject: Subject, state: State): Promise<KeptState> {
+  const ofSubject = keptStates.get(subject) ?? new Map<string, KeptState>();
+  keptStates.set(subject, ofSubject);
+  const known = ofSubject.get(nameOfState(state));
+  if (known !== undefined) {
+    return known;
+  }
+  const { id: sessionId } = await subject.createSession("./project");
+  const latest = stateOf(state);
+  await subject.saveCheckpoint(checkpointOfState(latest, sessionId, ++lastVersion));
+  const kept = { sessionId, latest };
+  ofSubject.set(nameOfState(state), kept);
+  return kept;
+}
+
+function nameOfState({ nodes, characters, form }: State): string {
+  return `${nodes} × ${characters} ${form}`;
+}
+
+/** How long the whole run takes, from opening the file to closing it, in milliseconds. */
+export async function playWholeRun(
+  open: () => Awaitable<Subject>,
+  { shape, waves: count }: WholeRun,
+): Promise<number> {
+  const states = statesOfRun(shape, count);
+  return timed(1, async () => {
+    const subject = await open();
+    const { id } = await subject.createSession("./project");
+    for (const [wave, state] of states.entries()) {
+      await subject.listCheckpoints(id, { namespace: "", limit: 1 });
+      await subject.saveCheckpoint(checkpointOfState(state, id, wave + 1));
+    }
+    await subject.close();
+  });
 }
 
 async function messages(subject: Subject, calls: number, atOnce: number): Promise<number> {

@@ -26,7 +26,9 @@ export type Target =
   | { kind: "faster"; than: ContestantName; times: number }
   /** Ours takes at most so many times what it takes in the row of that label. */
   | { kind: "flat"; from: string; times: number }
-  | { kind: "under"; milliseconds: number };
+  | { kind: "under"; milliseconds: number }
+  /** Ours takes at most so many times the row's distinct data. */
+  | { kind: "data"; times: number };
 
 /** A line of a table: one task, at one size and setting, for all that take part. */
 export interface Row {
@@ -36,6 +38,8 @@ export interface Row {
   /** Where the row stands on a plot's axis. */
   size?: number;
   unit?: "ms" | "MB";
+  /** What the row's checkpoints hold if everything is counted once, in MB. */
+  distinct?: number;
   /** Whether the table "In brief" of results.md shows it. */
   isHeadline?: boolean;
 }

@@ -8,6 +8,10 @@ export function duration(milliseconds: number): string {
   return milliseconds >= 1 ? `${digits(milliseconds)} ms` : `${digits(milliseconds * 1_000)} µs`;
 }
 
+export function megabytes(value: number): string {
+  return `${digits(value)} MB`;
+}
+
 export function times(ratio: number): string {
   return `${digits(ratio)}×`;
 }

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import { CONTESTANTS } from "../contestants/contestant.js";
+import { CONTESTANTS, type ContestantName } from "../contestants/contestant.js";
 import type { MeasuredRow } from "../harness/rounds.js";
 import { median } from "../harness/statistics.js";
 import type { Workload } from "../workloads/workload.js";
@@ -11,7 +11,7 @@ import type { Workload } from "../workloads/workload.js";
 interface Point {
   contestant: string;
   size: number;
-  ms: number;
+  cost: number;
 }
 
 const HEIGHT = 400;
@@ -20,7 +20,18 @@ const MARGIN_BOTTOM = 40;
 /** Between two labels, in pixels. */
 const LINE_HEIGHT = 13;
 
-const COLOURS = ["#8a8a8a", "#1f6feb", "#d1242f", "#bf8700", "#1a7f37"];
+const COLOURS: Record<ContestantName, string> = {
+  floor: "#8a8a8a",
+  ours: "#1f6feb",
+  unshared: "#8250df",
+  "0.2.3": "#d1242f",
+  "0.2.3+WAL": "#bf8700",
+  LangGraph: "#1a7f37",
+};
+
+/** A line of its own: what no store can do without. */
+const DISTINCT = "distinct data";
+const DISTINCT_COLOUR = "#1f2328";
 
 /** @returns The plot's path, or `undefined` if there are fewer than two sizes. */
 export function writePlot(
@@ -34,21 +45,28 @@ export function writePlot(
   }
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${plot.file}.svg`);
-  writeFileSync(path, `${svg(title, plot.axis, points)}\n`);
+  const cost = plot.measure === "MB" ? "MB" : "milliseconds a call";
+  writeFileSync(path, `${svg(`${title}: ${cost}`, plot.axis, points)}\n`);
   return path;
 }
 
 function pointsOf(rows: readonly MeasuredRow[]): Point[] {
-  return rows.flatMap(({ size, samples }) =>
-    size === undefined
-      ? []
-      : [...samples].map(([contestant, values]) => ({ contestant, size, ms: median(values) })),
-  );
+  return rows.flatMap(({ size, samples, distinct }) => {
+    if (size === undefined) {
+      return [];
+    }
+    const points: Point[] = [...samples].map(([contestant, values]) => ({
+      contestant,
+      size,
+      cost: median(values),
+    }));
+    return distinct === undefined ? points : [...points, { contestant: DISTINCT, size, cost: distinct }];
+  });
 }
 
-function svg(title: string, axis: string, points: readonly Point[]): string {
+function svg(cost: string, axis: string, points: readonly Point[]): string {
   const { document } = parseHTML("<html><body></body></html>");
-  const channels = { x: "size", y: "ms", stroke: "contestant" };
+  const channels = { x: "size", y: "cost", stroke: "contestant" };
   const figure = Plot.plot({
     document,
     width: 720,
@@ -59,14 +77,17 @@ function svg(title: string, axis: string, points: readonly Point[]): string {
     marginBottom: MARGIN_BOTTOM,
     style: { background: "white", color: "#1f2328" },
     x: { type: "log", label: `${axis} →`, grid: true, ticks: decades(points) },
-    y: { type: "log", label: `↑ ${title}: milliseconds a call`, grid: true, tickFormat: String },
-    color: { domain: [...CONTESTANTS], range: COLOURS },
+    y: { type: "log", label: `↑ ${cost}`, grid: true, tickFormat: String },
+    color: {
+      domain: [...CONTESTANTS, DISTINCT],
+      range: [...CONTESTANTS.map((name) => COLOURS[name]), DISTINCT_COLOUR],
+    },
     marks: [
       Plot.line(points, { ...channels, strokeWidth: 2 }),
       Plot.dot(points, { ...channels, fill: "contestant" }),
       Plot.text(labelsOf(points), {
         x: "size",
-        y: "ms",
+        y: "cost",
         text: "contestant",
         fill: "contestant",
         dx: 8,
@@ -82,13 +103,13 @@ function svg(title: string, axis: string, points: readonly Point[]): string {
 function labelsOf(points: readonly Point[]): Point[] {
   const lines = Map.groupBy(points, ({ contestant }) => contestant);
   const ends = [...lines.values()].flatMap((line) => line.toSorted((a, b) => a.size - b.size).slice(-1));
-  const times = points.map(({ ms }) => ms);
+  const costs = points.map(({ cost }) => cost);
   const pixels = HEIGHT - MARGIN_TOP - MARGIN_BOTTOM;
-  const leastRatio = (Math.max(...times) / Math.min(...times)) ** (LINE_HEIGHT / pixels);
+  const leastRatio = (Math.max(...costs) / Math.min(...costs)) ** (LINE_HEIGHT / pixels);
   const placed: Point[] = [];
-  for (const end of ends.toSorted((a, b) => a.ms - b.ms)) {
-    const below = placed.findLast(({ size }) => size === end.size)?.ms ?? 0;
-    placed.push({ ...end, ms: Math.max(end.ms, below * leastRatio) });
+  for (const end of ends.toSorted((a, b) => a.cost - b.cost)) {
+    const below = placed.findLast(({ size }) => size === end.size)?.cost ?? 0;
+    placed.push({ ...end, cost: Math.max(end.cost, below * leastRatio) });
   }
   return placed;
 }

@@ -2,7 +2,7 @@
 import { CONTESTANTS, type ContestantName } from "../contestants/contestant.js";
 import type { MeasuredRow } from "../harness/rounds.js";
 import { median, pairedRatio } from "../harness/statistics.js";
-import { digits, duration, times } from "./figures.js";
+import { duration, megabytes, times } from "./figures.js";
 import { type Verdict, verdictsOf } from "./targets.js";
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -18,10 +18,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 /** Medians, and in brackets how many times the median round took of ours. */
 export function workloadTable(workload: string, rows: readonly MeasuredRow[]): string {
   const present = CONTESTANTS.filter((name) => rows.some(({ samples }) => samples.has(name)));
+  const isOfData = rows.some(({ distinct }) => distinct !== undefined);
   return table(
-    ["", ...present, "rounds", "target"],
+    ["", ...(isOfData ? ["distinct data"] : []), ...present, "rounds", "target"],
     rows.map((row) => [
       row.label,
+      ...(isOfData ? [row.distinct === undefined ? "" : megabytes(row.distinct)] : []),
       ...present.map((name) => cell(row, name)),
       String(row.samples.get("ours")?.length ?? 0),
       verdictsOf(workload, row, rows).map(verdictText).join("; "),
@@ -35,7 +37,7 @@ export function cell(row: MeasuredRow, name: ContestantName): string {
   if (samples === undefined || ours === undefined) {
     return "";
   }
-  const figure = row.unit === "MB" ? `${digits(median(samples))} MB` : duration(median(samples));
+  const figure = row.unit === "MB" ? megabytes(median(samples)) : duration(median(samples));
   return name === "ours" ? figure : `${figure} (${times(pairedRatio(samples, ours))})`;
 }
 

@@ -31,7 +31,7 @@ function judge(target: Target, row: MeasuredRow, all: readonly MeasuredRow[]): J
   switch (target.kind) {
     case "within":
       return atMost(
-        `≤ ${target.times}× the ${target.of}'s time`,
+        `≤ ${target.times}× ${target.of === "floor" ? "the floor" : target.of}'s time`,
         target.times,
         ours,
         row.samples.get(target.of),
@@ -39,6 +39,11 @@ function judge(target: Target, row: MeasuredRow, all: readonly MeasuredRow[]): J
     case "flat": {
       const smallest = all.find(({ label }) => label === target.from)?.samples.get("ours");
       return atMost(`flat: ≤ ${target.times}× "${target.from}"`, target.times, ours, smallest);
+    }
+    case "data": {
+      const { distinct } = row;
+      const data = distinct === undefined ? undefined : ours.map(() => distinct);
+      return atMost(`≤ ${target.times}× its distinct data`, target.times, ours, data);
     }
     case "faster":
       return atLeast(target.than, target.times, row.samples.get(target.than), ours);

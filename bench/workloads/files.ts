@@ -1,9 +1,9 @@
 /** Opening every contestant on a file of its own, and leaving nothing behind. */
 import {
-  CONTESTANTS,
   type ContestantName,
   openRunner,
   openStore,
+  STORES,
   type StoreName,
   takesPart,
 } from "../contestants/contestant.js";
@@ -26,16 +26,19 @@ export async function atEachDurability(
   }
 }
 
-/** Runs `use` with all that take part at the durability, each on a new file. */
+const USUAL: readonly ContestantName[] = [...STORES, "LangGraph"];
+
+/** Runs `use` with those of the names that take part at the durability, each on a new file. */
 export async function withRunners(
   bench: Bench,
   durability: Durability,
   use: (runners: Map<ContestantName, Runner>) => Promise<void>,
+  names = USUAL,
 ): Promise<void> {
   const runners = new Map<ContestantName, Runner>();
   const paths: string[] = [];
   try {
-    for (const name of bench.present(CONTESTANTS.filter((one) => takesPart(one, durability)))) {
+    for (const name of bench.present(names.filter((one) => takesPart(one, durability)))) {
       const path = bench.scratch.newPath();
       paths.push(path);
       runners.set(name, await openRunner(name, path, durability));

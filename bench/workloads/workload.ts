@@ -9,8 +9,8 @@ export interface Workload {
   title: string;
   /** What is done, what stands in for it if a contestant cannot, and who is left out and why. */
   about: string;
-  /** A plot of cost against size, if that is the question. */
-  plot?: { file: string; axis: string };
+  /** A plot of cost against size, if that is the question; default: milliseconds a call. */
+  plot?: { file: string; axis: string; measure?: "MB" };
   run(bench: Bench): Promise<void>;
 }
 
