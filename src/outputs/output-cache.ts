@@ -89,8 +89,13 @@ function stringIn(text: string): string | undefined {
   }
   try {
     const value = String(JSON.parse(text));
-    return JSON.stringify(value) === text ? value : undefined;
+    return hasOneSpelling(text) || JSON.stringify(value) === text ? value : undefined;
   } catch {
     return undefined; // No JSON, although its hash is right: whoever decodes it reports that.
   }
+}
+
+/** Seen without writing the string again, which takes longer than to parse it. */
+function hasOneSpelling(text: string): boolean {
+  return text.endsWith('"') && !text.includes("\\u") && !text.includes("\\/") && text.isWellFormed();
 }
