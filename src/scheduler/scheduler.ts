@@ -26,7 +26,7 @@ export class Scheduler {
   /**
    * Runs `write` in a transaction and passes it the current time. Resolves with its result after the commit.
    *
-   * @param onCommitted Called after the commit, before the promise resolves.
+   * @param onCommitted Called after the commit, before the caller continues.
    *
    * @throws synchronously if the store is closed or read-only: call it in an async method, which rejects instead.
    */

@@ -70,7 +70,7 @@ export class WriteQueue {
     this.#statements = connection.statements(TRANSACTION_SQL);
   }
 
-  /** Resolves with the result of `write` once it is committed; `onCommitted` is called before that. */
+  /** Resolves with the result of `write` once it is committed; `onCommitted` is called then, before the caller continues. */
   enqueue<T>(write: () => T, onCommitted: () => void = () => {}): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#pending.push({
@@ -79,8 +79,12 @@ export class WriteQueue {
         run: () => {
           const result = write();
           return () => {
-            onCommitted();
             resolve(result);
+            try {
+              onCommitted();
+            } catch {
+              // The write is committed; what would be remembered of it only saves time.
+            }
           };
         },
         reject,

@@ -10,7 +10,8 @@ import { decode } from "../json-plus/decode.js";
 import type { OutputReader, SharedOutput } from "../outputs/node-results.js";
 import { type CachedOutput, OutputCache } from "../outputs/output-cache.js";
 import { hashOf, piecesOf } from "../outputs/pieces.js";
-import { hashReferredToBy, hasOutputs, nodesOf } from "../schema/outputs.js";
+import { ignoredByTrigger } from "../rows/column-reader.js";
+import { hashReferredToBy, hasOutputs, nodesOf, OUTPUTS_TABLE } from "../schema/outputs.js";
 
 /** The hashes that a session's checkpoints refer to, and those of the pieces that they name. */
 const NEEDED = (checkpoints: string, sessionId: string) => `
@@ -116,15 +117,23 @@ export class OutputsTable {
   #insert(sessionId: string, hash: string, text: string): void {
     const pieces = piecesOf(text);
     if (pieces.length < 2) {
-      this.#statements.insert.run(sessionId, hash, text, null);
+      this.#insertRow(sessionId, hash, text, null);
       return;
     }
     const list = pieces.map((piece) => {
       const pieceHash = hashOf(piece);
-      this.#statements.insert.run(sessionId, pieceHash, piece, null);
+      this.#insertRow(sessionId, pieceHash, piece, null);
       return pieceHash;
     });
-    this.#statements.insert.run(sessionId, hash, null, JSON.stringify(list));
+    this.#insertRow(sessionId, hash, null, JSON.stringify(list));
+  }
+
+  /** @throws {StorageError} if a trigger keeps the row out. A row that is there already is not one of those. */
+  #insertRow(sessionId: string, hash: string, text: string | null, pieces: string | null): void {
+    const { changes } = this.#statements.insert.run(sessionId, hash, text, pieces);
+    if (changes === 0 && this.#statements.present.values(sessionId, JSON.stringify([hash])).length === 0) {
+      throw ignoredByTrigger(OUTPUTS_TABLE);
+    }
   }
 
   /** To be called once the transaction that called {@link insertMissing} is committed. */

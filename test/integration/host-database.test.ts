@@ -473,6 +473,14 @@ describe("a trigger of the host that keeps rows out in silence", () => {
       (store: SqliteCheckpointStore, id: string) => store.saveCheckpoint(buildCheckpoint(id)),
     ],
     [
+      "INSERT ON checkpoint_sqlite_outputs",
+      "checkpoint_sqlite_outputs",
+      (store: SqliteCheckpointStore, id: string) =>
+        store.saveCheckpoint(
+          buildCheckpoint(id, { nodeResults: { a: { status: "completed", output: "x".repeat(5_000) } } }),
+        ),
+    ],
+    [
       "INSERT ON entities",
       "entities",
       (store: SqliteCheckpointStore, id: string) => store.saveEntity(buildEntity(id)),
