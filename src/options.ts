@@ -40,6 +40,13 @@ export interface SqliteCheckpointStoreOptions {
    */
   vectorMemory?: number | undefined;
   /**
+   * How many checkpoints a session keeps per namespace, at least 1. A save deletes the ones that are older than the newest so many,
+   * in its own transaction: at most four of them, so a namespace that holds more shrinks over its next saves. A checkpoint that a
+   * fork or another checkpoint names as its `parentId` is deleted like any other.
+   * @default Infinity: all of them
+   */
+  keepCheckpoints?: number | undefined;
+  /**
    * Source of timestamps: milliseconds since the Unix epoch, up to the end of the year 9999. For tests. A session's times
    * never go backwards, whatever it returns. The default follows a faked system time, but `busyTimeout` is measured in real
    * time even under fake timers.
@@ -66,5 +73,6 @@ export interface StoreSettings {
   versionConflict: "error" | "next";
   shareOutputs: boolean;
   vectorMemory: number;
+  keepCheckpoints: number;
   clock: () => number;
 }

@@ -29,6 +29,7 @@ import {
 import { encodeFact, encodeFactFilter, encodeFactSearch, FactsTable, toFact } from "./tables/facts.js";
 import { encodeMessage, encodeMessagePage, MessagesTable } from "./tables/messages.js";
 import { OutputsTable } from "./tables/outputs.js";
+import { CheckpointRetention } from "./tables/retention.js";
 import { encodeSession, encodeSessionUpdates, SessionsTable } from "./tables/sessions.js";
 import type {
   Checkpoint,
@@ -92,6 +93,7 @@ export class SqliteCheckpointStore implements MemoryStore {
   readonly #messages: MessagesTable;
   readonly #outputs: OutputsTable;
   readonly #checkpoints: CheckpointsTable;
+  readonly #retention: CheckpointRetention;
   readonly #entities: EntitiesTable;
   readonly #facts: FactsTable;
   readonly #search: SemanticSearch;
@@ -122,6 +124,11 @@ export class SqliteCheckpointStore implements MemoryStore {
     this.#messages = new MessagesTable(this.#connection);
     this.#outputs = new OutputsTable(this.#connection);
     this.#checkpoints = new CheckpointsTable(this.#connection, this.#outputs);
+    this.#retention = new CheckpointRetention(
+      this.#connection,
+      this.#outputs,
+      this.#settings.keepCheckpoints,
+    );
     this.#entities = new EntitiesTable(this.#connection);
     this.#facts = new FactsTable(this.#connection);
     this.#search = new SemanticSearch(this.#connection, this.#scheduler, this.#settings.vectorMemory);
@@ -216,6 +223,7 @@ export class SqliteCheckpointStore implements MemoryStore {
       if (saved === undefined) {
         throw this.#sessions.whyNotInserted("checkpoints", row.session_id);
       }
+      this.#retention.deleteExpired(saved);
       this.#clocks.advance(row.session_id, createdAt);
       return saved;
     };

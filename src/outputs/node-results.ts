@@ -70,12 +70,17 @@ export function encodeNodeResults(
   return new EncodedNodeResults(text, result, outputs);
 }
 
-/** SQLite reads JSON of up to 1,000 levels. In a row that is deeper, a fork in SQL would not find the references. */
+/** SQLite reads JSON of up to 1,000 levels. In a row that is deeper, SQL would not find the references. */
 const DEEPEST_IN_SQLITE = 1_000;
+
+/** Whether SQL finds the references in a column of this text. */
+export function isReadInSql(nodeResults: string): boolean {
+  return !isDeeperThan(parse(nodeResults), DEEPEST_IN_SQLITE);
+}
 
 function splitIfShallow(encoded: unknown, cache: OutputCache): SplitNodeResults {
   const split = new Splitter(cache).split(encoded);
-  return split.outputs.length > 0 && isDeeperThan(parse(split.text), DEEPEST_IN_SQLITE)
+  return split.outputs.length > 0 && !isReadInSql(split.text)
     ? { text: stringify(encoded, encoded), outputs: [] }
     : split;
 }
@@ -199,8 +204,7 @@ class Splitter {
       return this.#share({ hash: known, text: () => JSON.stringify(output) });
     }
     const text = stringify(output, output);
-    // A lone surrogate, which only `JSON.rawJSON` leaves unescaped, has no UTF-8: the hash would be that of another text.
-    if (text.length < SHARING.threshold || !text.isWellFormed()) {
+    if (!isKeptApart(text)) {
       return text;
     }
     return this.#share({ hash: hashOf(text), text: () => text });
@@ -210,6 +214,12 @@ class Splitter {
     this.#outputs.push(output);
     return JSON.stringify(referenceTo(output.hash));
   }
+}
+
+/** Whether an output of this text is shared. */
+export function isKeptApart(text: string): boolean {
+  // A lone surrogate, which only `JSON.rawJSON` leaves unescaped, has no UTF-8: the hash would be that of another text.
+  return text.length >= SHARING.threshold && text.isWellFormed();
 }
 
 function isSmallNode(result: unknown): boolean {

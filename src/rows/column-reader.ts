@@ -27,6 +27,10 @@ export class ColumnReader {
     return value;
   }
 
+  optionalText(row: Row, column: string): string | undefined {
+    return row[column] === null ? undefined : this.text(row, column);
+  }
+
   integer(row: Row, column: string): number {
     const value = row[column];
     if (typeof value !== "number" || !Number.isSafeInteger(value)) {
@@ -103,11 +107,21 @@ export class ColumnReader {
     }
   }
 
-  #corruption(row: Row, column: string, reason: string, options?: ErrorOptions): CheckpointCorruptionError {
-    return new CheckpointCorruptionError(
-      `table ${this.table}, id ${String(row.id)}, column ${column}: ${reason}`,
-      options,
-    );
+  #corruption(row: Row, column: string, problem: string, options?: ErrorOptions): CorruptColumnError {
+    return new CorruptColumnError(this.table, String(row.id), column, problem, options);
+  }
+}
+
+/** With its parts, for a report. */
+export class CorruptColumnError extends CheckpointCorruptionError {
+  constructor(
+    readonly table: string,
+    readonly id: string,
+    readonly column: string,
+    readonly problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`table ${table}, id ${id}, column ${column}: ${problem}`, options);
   }
 }
 

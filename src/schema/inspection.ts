@@ -89,6 +89,11 @@ function recordedVersion(connection: Connection, objects: SchemaObjects): number
   return version;
 }
 
+/** What a file of the present version lacks, but for triggers. Dropping an index makes calls slow, not wrong. */
+export function absentObjects(objects: SchemaObjects): SchemaObject[] {
+  return ourSchema().objects.filter(({ name }) => !objects.has(name));
+}
+
 /** Rejects a file with missing tables. Their data is lost, and creating them again would hide that. */
 export function rejectIncomplete(connection: Connection, objects: SchemaObjects, version: number): void {
   const expected = [...Object.keys(TABLES_OF_0_2_3), ...(version >= OUTPUTS_VERSION ? [OUTPUTS_TABLE] : [])];

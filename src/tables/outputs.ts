@@ -13,13 +13,24 @@ import { hashOf, piecesOf } from "../outputs/pieces.js";
 import { ignoredByTrigger } from "../rows/column-reader.js";
 import { hashReferredToBy, hasOutputs, nodesOf, OUTPUTS_TABLE } from "../schema/outputs.js";
 
-/** The hashes that a session's checkpoints refer to, and those of the pieces that they name. */
-const NEEDED = (checkpoints: string, sessionId: string) => `
+/** Node results as SQL's `json_each` takes them: what a damaged row is wrapped around may be no JSON. */
+export const nodesToRead = (row: string) => {
+  const nodes = nodesOf(row);
+  return `CASE WHEN json_valid(${nodes}) THEN ${nodes} ELSE '{}' END`;
+};
+
+/**
+ * The beginning of a statement on a session's outputs: `needed` are the hashes that checkpoints of it refer to, and those of
+ * the pieces that these name.
+ *
+ * @param checkpoints Which checkpoints (`saved`) count.
+ */
+export const NEEDED = (checkpoints: string, sessionId: string) => `
     WITH
       referred (hash) AS (
         SELECT DISTINCT ${hashReferredToBy("node")}
         FROM main.checkpoints AS saved
-        JOIN json_each(${nodesOf("saved")}) AS node
+        JOIN json_each(${nodesToRead("saved")}) AS node
         WHERE ${checkpoints}
       ),
       needed (hash) AS (
@@ -64,6 +75,15 @@ export const OUTPUTS_SQL = {
       ON outputs.session_id = +?2
       AND outputs.hash = needed.hash`,
 
+  copyToSession: `
+    INSERT INTO main.checkpoint_sqlite_outputs (session_id, hash, text, pieces)
+    ${NEEDED("saved.session_id = +?1", "+?1")}
+    SELECT ?2, outputs.hash, outputs.text, outputs.pieces
+    FROM needed
+    CROSS JOIN main.checkpoint_sqlite_outputs AS outputs
+      ON outputs.session_id = +?1
+      AND outputs.hash = needed.hash`,
+
   // What no checkpoint of the session refers to any more.
   deleteUnused: `
     ${NEEDED("saved.session_id = +?1", "+?1")}
@@ -79,7 +99,6 @@ export class OutputsTable {
   readonly #connection: Connection;
   readonly #statements: Statements<keyof typeof OUTPUTS_SQL>;
   readonly #isShared: boolean;
-  readonly cache = new OutputCache();
   /** By session: what is in the file for certain, because a transaction that wrote or saw it was committed. */
   readonly #known = new Map<string, Set<string>>();
   #knownCount = 0;
@@ -89,7 +108,11 @@ export class OutputsTable {
   #dataVersion: unknown;
   #isTableFound = false;
 
-  constructor(connection: Connection) {
+  /** @param cache May hold outputs that are not in the file; give one without room to read what is. */
+  constructor(
+    connection: Connection,
+    readonly cache: OutputCache = new OutputCache(),
+  ) {
     this.#connection = connection;
     this.#statements = connection.statements(OUTPUTS_SQL);
     this.#isShared = !connection.isOwned;
@@ -114,22 +137,14 @@ export class OutputsTable {
     }
   }
 
-  #insert(sessionId: string, hash: string, text: string): void {
-    const pieces = piecesOf(text);
-    if (pieces.length < 2) {
-      this.#insertRow(sessionId, hash, text, null);
-      return;
+  #insert(sessionId: string, output: string, wholeText: string): void {
+    for (const row of rowsOf(output, wholeText)) {
+      this.#insertRow(sessionId, row);
     }
-    const list = pieces.map((piece) => {
-      const pieceHash = hashOf(piece);
-      this.#insertRow(sessionId, pieceHash, piece, null);
-      return pieceHash;
-    });
-    this.#insertRow(sessionId, hash, null, JSON.stringify(list));
   }
 
   /** @throws {StorageError} if a trigger keeps the row out. A row that is there already is not one of those. */
-  #insertRow(sessionId: string, hash: string, text: string | null, pieces: string | null): void {
+  #insertRow(sessionId: string, { hash, text, pieces }: OutputRow): void {
     const { changes } = this.#statements.insert.run(sessionId, hash, text, pieces);
     if (changes === 0 && this.#statements.present.values(sessionId, JSON.stringify([hash])).length === 0) {
       throw ignoredByTrigger(OUTPUTS_TABLE);
@@ -168,6 +183,11 @@ export class OutputsTable {
     this.#statements.copyToFork.run(checkpointId, originalId, forkId);
   }
 
+  /** Copies what all checkpoints of a session refer to. */
+  copyToSession(originalId: string, copyId: string): void {
+    this.#statements.copyToSession.run(originalId, copyId);
+  }
+
   /** Deletes what no checkpoint of the session refers to any more. */
   deleteUnused(sessionId: string): void {
     this.#statements.deleteUnused.run(sessionId);
@@ -201,13 +221,13 @@ export class OutputsTable {
         loaded.set(hash, output);
       }
     }
-    for (const [hash, text] of this.#read(sessionId, missing)) {
+    for (const [hash, text] of this.texts(sessionId, missing)) {
       loaded.set(hash, this.cache.add(hash, text));
     }
   }
 
-  /** The texts whose hash is right. */
-  #read(sessionId: string, hashes: ReadonlySet<string>): Map<string, string> {
+  /** By hash, the whole texts that the file has of a session, as far as their hash is right. */
+  texts(sessionId: string, hashes: ReadonlySet<string>): Map<string, string> {
     const rows = this.#select(sessionId, [...hashes]);
     const lists = new Map(
       rows.flatMap(({ hash, pieces }) => (pieces === null ? [] : [[hash, listIn(pieces)] as const])),
@@ -255,6 +275,25 @@ export class OutputsTable {
     this.#known.clear();
     this.#knownCount = 0;
   }
+}
+
+/** A row of the table, without its session. */
+export interface OutputRow {
+  hash: string;
+  /** `null`: it is in pieces. */
+  text: string | null;
+  /** A list of hashes, as JSON. */
+  pieces: string | null;
+}
+
+/** How an output is stored: in one row, or in one for each of its pieces and one that lists them. */
+export function rowsOf(hash: string, text: string): OutputRow[] {
+  const pieces = piecesOf(text);
+  if (pieces.length < 2) {
+    return [{ hash, text, pieces: null }];
+  }
+  const rows = pieces.map((piece) => ({ hash: hashOf(piece), text: piece, pieces: null }));
+  return [...rows, { hash, text: null, pieces: JSON.stringify(rows.map((row) => row.hash)) }];
 }
 
 function listIn(pieces: unknown): string[] {

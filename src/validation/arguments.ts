@@ -44,6 +44,25 @@ export function optionalText(argument: string, value: unknown): string | null {
   return isAbsent(value) ? null : text(argument, value);
 }
 
+/** Strings that rows are found by, each once; `null` if they are absent. */
+export function optionalTexts(argument: string, value: unknown): string[] | null {
+  if (isAbsent(value)) {
+    return null;
+  }
+  const elements = readArgument(argument, () => elementsOf(value));
+  if (elements === undefined) {
+    throw mustBe(argument, "an array of strings", value);
+  }
+  return [...new Set(elements.map((element, index) => text(`${argument}[${index}]`, element)))];
+}
+
+export function optionalBoolean(argument: string, value: unknown): boolean | null {
+  if (!isAbsent(value) && typeof value !== "boolean") {
+    throw mustBe(argument, "true or false", value);
+  }
+  return isAbsent(value) ? null : value;
+}
+
 /** An optional change to a field: `isGiven` false keeps its value, `value` null clears it. */
 export interface FieldUpdate<T> {
   isGiven: boolean;
@@ -72,6 +91,14 @@ export function nonNegativeInteger(argument: string, value: unknown): number {
 
 export function optionalNonNegativeInteger(argument: string, value: unknown): number | null {
   return isAbsent(value) ? null : nonNegativeInteger(argument, value);
+}
+
+export function optionalPositiveInteger(argument: string, value: unknown): number | null {
+  const count = optionalNonNegativeInteger(argument, value);
+  if (count === 0) {
+    throw mustBe(argument, "an integer of at least 1", value);
+  }
+  return count;
 }
 
 /** A limit for SQL's LIMIT: -1 means all, which callers request with 0 or by leaving it out. */

@@ -16,13 +16,16 @@ const LATEST_TIME = 253_402_300_799_999;
 /** Options for opening a file. They cannot apply to a host's Database, which is already open. */
 const FILE_OPTIONS = ["synchronous"] as const;
 
+export const DEFAULT_BUSY_TIMEOUT = 5_000;
+
 const DEFAULTS: StoreSettings = {
-  busyTimeout: 5_000,
+  busyTimeout: DEFAULT_BUSY_TIMEOUT,
   synchronous: "full",
   readonly: false,
   versionConflict: "error",
   shareOutputs: true,
   vectorMemory: 256 * 1024 * 1024,
+  keepCheckpoints: Number.POSITIVE_INFINITY,
   clock: () => Date.now(),
 };
 
@@ -33,6 +36,7 @@ const OPTION_NAMES = [
   "versionConflict",
   "shareOutputs",
   "vectorMemory",
+  "keepCheckpoints",
   "clock",
 ] as const satisfies readonly (keyof StoreSettings)[];
 
@@ -53,6 +57,7 @@ export function settingsOf(options: unknown, isForHostDatabase = false): StoreSe
     versionConflict: oneOf("options.versionConflict", option.versionConflict, ["error", "next"]),
     shareOutputs: boolean("options.shareOutputs", option.shareOutputs),
     vectorMemory: nonNegativeInteger("options.vectorMemory", option.vectorMemory),
+    keepCheckpoints: keepCheckpoints(option.keepCheckpoints),
     clock: clock(option.clock),
   };
 }
@@ -73,7 +78,7 @@ function withoutAbsent(named: Record<string, unknown>): Record<string, unknown> 
   );
 }
 
-function busyTimeout(value: unknown): number {
+export function busyTimeout(value: unknown): number {
   const milliseconds = nonNegativeInteger("options.busyTimeout", value);
   if (milliseconds > LONGEST_BUSY_TIMEOUT) {
     throw mustBe("options.busyTimeout", `at most ${LONGEST_BUSY_TIMEOUT} ms`, value);
@@ -81,7 +86,14 @@ function busyTimeout(value: unknown): number {
   return milliseconds;
 }
 
-function boolean(argument: string, value: unknown): boolean {
+function keepCheckpoints(value: unknown): number {
+  if (value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) >= 1)) {
+    return Number(value);
+  }
+  throw mustBe("options.keepCheckpoints", "an integer of at least 1, or Infinity", value);
+}
+
+export function boolean(argument: string, value: unknown): boolean {
   if (typeof value !== "boolean") {
     throw mustBe(argument, "true or false", value);
   }
