@@ -11,6 +11,7 @@ import { rowsOf } from "../support/sql.js";
 import { createTemporaryFolder } from "../support/temporary-folder.js";
 import type { Report, ReportRow, Scale, Scenario } from "./scenario.js";
 import { type Attempt, attempt, type Earlier, inspectAftermath, writeEarlier } from "./support/attempts.js";
+import { missingMount, mount } from "./support/mounting.js";
 
 /** One way to take the room away, or to make storage fail. */
 interface Fault {
@@ -377,23 +378,6 @@ function giveToNobody(folder: string, path: string): void {
   chownSync(folder, NOBODY, NOBODY);
   chownSync(path, NOBODY, NOBODY);
   chmodSync(folder, 0o755);
-}
-
-function mount(folder: string, options: string): boolean {
-  const command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder];
-  return Bun.spawnSync(command, { stdout: "ignore", stderr: "ignore" }).success;
-}
-
-function missingMount(): string | undefined {
-  if (process.platform !== "linux" || process.getuid?.() !== 0 || Bun.which("mount") === null) {
-    return "needs Linux, root and mount";
-  }
-  return Bun.spawnSync(["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], {
-    stdout: "ignore",
-    stderr: "ignore",
-  }).success
-    ? undefined
-    : "may not mount a tmpfs";
 }
 
 function missingNobody(): string | undefined {

@@ -268,7 +268,7 @@ describe("options", () => {
       expect(error).toBeInstanceOf(InvalidArgumentError);
       expect(error.message).toStartWith(`Invalid argument: options.${name} `);
       expect(error.message).toContain(
-        "busyTimeout, synchronous, readonly, versionConflict, shareOutputs, vectorMemory, clock",
+        "busyTimeout, synchronous, readonly, versionConflict, shareOutputs, vectorMemory, keepCheckpoints, clock",
       );
       expect(existsSync(path)).toBe(false);
     },

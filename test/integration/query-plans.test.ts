@@ -54,7 +54,7 @@ const SORTED_LIST = "SESSIONS_SQL.list";
 
 /** It sorts and scans what it has found by searches: one checkpoint a namespace, and the names of its nodes. */
 /** They gather hashes in temporary tables of their own. */
-const SETS_OF_HASHES = ["OUTPUTS_SQL.copyToFork", "OUTPUTS_SQL.deleteUnused"];
+const SETS_OF_HASHES = ["OUTPUTS_SQL.copyToFork", "OUTPUTS_SQL.copyToSession", "OUTPUTS_SQL.deleteUnused"];
 const LATEST_OF_OUTERMOST = "CHECKPOINTS_SQL.latestOfOutermost";
 
 /** One session with most of the rows, many with few, one workspace with most of the sessions. */
@@ -198,6 +198,23 @@ describe.each(Object.keys(CONTENTS))("in a file that is %s", (content) => {
     );
     expect(looks.length).toBeGreaterThan(2);
     for (const look of looks) expect(look).toMatch(/^SEARCH \w+ USING (COVERING )?INDEX /);
+  });
+
+  test("the checkpoints that expired at a save are found by searches of one index", () => {
+    const searchesOf = (statement: string) =>
+      planOf(content, statements.find(({ name }) => name === `RETENTION_SQL.${statement}`)?.sql ?? "")
+        .filter((step) => step.startsWith("SEARCH"))
+        .toSorted();
+    expect(searchesOf("deleteExpiredInRoot")).toEqual([
+      "SEARCH checkpoints USING COVERING INDEX idx_checkpoints_saved_root (session_id=? AND created_at<?)",
+      "SEARCH checkpoints USING COVERING INDEX idx_checkpoints_saved_root (session_id=?)",
+      "SEARCH checkpoints USING INTEGER PRIMARY KEY (rowid=?)",
+    ]);
+    expect(searchesOf("deleteExpiredInNamespace")).toEqual([
+      "SEARCH checkpoints USING COVERING INDEX idx_checkpoints_saved_namespace (session_id=? AND namespace=? AND created_at<?)",
+      "SEARCH checkpoints USING COVERING INDEX idx_checkpoints_saved_namespace (session_id=? AND namespace=?)",
+      "SEARCH checkpoints USING INTEGER PRIMARY KEY (rowid=?)",
+    ]);
   });
 
   test("the times of a session's clock are the ends of an index", () => {

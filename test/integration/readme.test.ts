@@ -48,7 +48,12 @@ describe("the documentation's code", () => {
     const program = join(folder.path, fileNameOf(title));
     await Bun.write(
       program,
-      code.replaceAll('"@obsku/checkpoint-sqlite"', JSON.stringify(join(root, "src/index.ts"))),
+      code
+        .replaceAll('"@obsku/checkpoint-sqlite"', JSON.stringify(join(root, "src/index.ts")))
+        .replaceAll(
+          '"@obsku/checkpoint-sqlite/maintenance"',
+          JSON.stringify(join(root, "src/maintenance/index.ts")),
+        ),
     );
     const child = Bun.spawn([process.execPath, program], {
       cwd: folder.path,
@@ -123,6 +128,7 @@ async function typeErrorsIn(modules: readonly CodeBlock[]): Promise<string> {
       typeRoots: [join(root, "node_modules/@types")],
       paths: {
         "@obsku/checkpoint-sqlite": [join(root, "src/index.ts")],
+        "@obsku/checkpoint-sqlite/maintenance": [join(root, "src/maintenance/index.ts")],
         "@obsku/framework": [join(root, "test/types/framework.ts")],
       },
     },

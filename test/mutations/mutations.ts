@@ -22,6 +22,14 @@ const OUTPUTS = "test/integration/outputs.test.ts";
 const OUTPUTS_VIEW = "test/integration/outputs-view.test.ts";
 const OUTPUTS_TABLE = "test/unit/outputs-table.test.ts";
 const OUTPUT_CACHE = "test/unit/output-cache.test.ts";
+const KEEP = "test/maintenance/keep-checkpoints.test.ts";
+const PRUNE = "test/maintenance/prune.test.ts";
+const COMPACT = "test/maintenance/compact.test.ts";
+const EXPORT = "test/maintenance/export-import.test.ts";
+const BACKUP = "test/maintenance/backup.test.ts";
+const VERIFY = "test/maintenance/verify.test.ts";
+const SALVAGE = "test/maintenance/salvage.test.ts";
+const SHORT_TRANSACTIONS = "test/maintenance/short-transactions.test.ts";
 const FAULTS = "test/faults/faults.test.ts";
 
 const OPENING: readonly Mutation[] = [
@@ -889,22 +897,22 @@ const LARGE_OUTPUTS: readonly Mutation[] = [
   },
   {
     file: "src/outputs/node-results.ts",
-    find: "text.length < SHARING.threshold ||",
-    replace: "text.length < SHARING.threshold - 1 ||",
+    find: "text.length >= SHARING.threshold &&",
+    replace: "text.length >= SHARING.threshold - 1 &&",
     breaks: "the threshold is one character off",
     tests: [OUTPUTS],
   },
   {
     file: "src/outputs/node-results.ts",
-    find: "|| !text.isWellFormed()",
+    find: " && text.isWellFormed()",
     replace: "",
     breaks: "a text that SQLite cannot store is returned for the output that has its hash",
     tests: [OUTPUTS],
   },
   {
     file: "src/outputs/node-results.ts",
-    find: "isDeeperThan(parse(split.text), DEEPEST_IN_SQLITE)",
-    replace: "isDeeperThan(parse(split.text), 2 * DEEPEST_IN_SQLITE)",
+    find: "isDeeperThan(parse(nodeResults), DEEPEST_IN_SQLITE)",
+    replace: "isDeeperThan(parse(nodeResults), 2 * DEEPEST_IN_SQLITE)",
     breaks: "a fork of a row that is nested too deep for SQLite copies no outputs",
     tests: [OUTPUTS],
   },
@@ -938,6 +946,108 @@ const LARGE_OUTPUTS: readonly Mutation[] = [
   },
 ];
 
+const MAINTENANCE: readonly Mutation[] = [
+  {
+    file: "src/tables/retention.ts",
+    find: "this.#outputs.deleteUnused(sessionId);",
+    replace: "",
+    breaks: "outputs of checkpoints that keepCheckpoints deleted stay for ever",
+    tests: [KEEP],
+  },
+  {
+    file: "src/tables/retention.ts",
+    find: "?? Number.POSITIVE_INFINITY",
+    replace: "?? 0",
+    breaks: "processes that save little never sweep outputs",
+    tests: [KEEP],
+  },
+  {
+    file: "src/maintenance/expired-checkpoints.ts",
+    find: "first === undefined || isBefore(first, newest) ? first : newest",
+    replace: "first === undefined ? newest : first",
+    breaks: "prune deletes the newest checkpoint of a namespace",
+    tests: [PRUNE],
+  },
+  {
+    file: "src/maintenance/outputs-sweep.ts",
+    find: "AND hash NOT IN (SELECT hash FROM needed)",
+    replace: "AND pieces IS NULL AND hash NOT IN (SELECT hash FROM needed)",
+    breaks: "prune leaves lists of pieces behind",
+    tests: [PRUNE],
+  },
+  {
+    file: "src/maintenance/prune.ts",
+    find: "const step = stepOf(find());",
+    replace: "const step = find();",
+    breaks: "prune deletes megabytes of large rows in one transaction",
+    tests: [SHORT_TRANSACTIONS],
+  },
+  {
+    file: "src/maintenance/rewriting.ts",
+    find: "bytes < STEP_BYTES",
+    replace: "bytes >= 0",
+    breaks: "compact writes large whole checkpoints in one transaction",
+    tests: [SHORT_TRANSACTIONS],
+  },
+  {
+    file: "src/maintenance/output-forms.ts",
+    find: " || node.has(TYPE_KEY)",
+    replace: "",
+    breaks: "compact shares an output that reads do not look for",
+    tests: [COMPACT],
+  },
+  {
+    file: "src/maintenance/output-forms.ts",
+    find: "large.length > 0 && isReadInSql(text)",
+    replace: "large.length > 0",
+    breaks: "compact shares outputs of a row that is too deep for SQL, and a sweep deletes them",
+    tests: [COMPACT],
+  },
+  {
+    file: "src/maintenance/staging.ts",
+    find: "HIGHEST_MESSAGE_ID = 2 ** 52",
+    replace: "HIGHEST_MESSAGE_ID = 2 ** 53",
+    breaks: "a hostile export uses up a file's message ids",
+    tests: [EXPORT],
+  },
+  {
+    file: "src/maintenance/staging.ts",
+    find: "writeOutputs.run(id);",
+    replace: "",
+    breaks: "an import loses large outputs",
+    tests: [EXPORT],
+  },
+  {
+    file: "src/maintenance/target-file.ts",
+    find: "if (writtenAt < Date.now() - ABANDONED_AFTER) {",
+    replace: "if (writtenAt < Date.now()) {",
+    breaks: "a backup deletes the unfinished file of another that is running",
+    tests: [BACKUP],
+  },
+  {
+    file: "src/maintenance/verify.ts",
+    find: "return hashOf(text) === hash ?",
+    replace: "return true ?",
+    breaks: "verify passes an output that was changed",
+    tests: [VERIFY],
+  },
+  {
+    file: "src/maintenance/verify.ts",
+    find: "return problem !== undefined && table === CHECKPOINTS",
+    replace: "return problem === undefined && table === CHECKPOINTS",
+    breaks: "verify reports damage if a store deletes checkpoints meanwhile",
+    tests: [VERIFY],
+  },
+  {
+    file: "src/maintenance/salvage.ts",
+    find: "await this.#dropIncompleteOutputs();",
+    replace: "",
+    breaks: "salvage copies outputs without all their pieces",
+    tests: [SALVAGE],
+    only: "what is lost",
+  },
+];
+
 export const MUTATIONS: readonly Mutation[] = [
   ...OPENING,
   ...SCHEMA_AND_MIGRATIONS,
@@ -948,4 +1058,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...STORE,
   ...SEMANTIC_SEARCH,
   ...WIRE_FORMAT,
+  ...MAINTENANCE,
 ];

@@ -31,6 +31,21 @@ console.log(JSON.stringify({
 }));
 `;
 
+/** SQLite's long statements run in a worker, which must come along with whatever the program becomes. */
+const MAINTENANCE_PROGRAM = `
+import { rmSync } from "node:fs";
+import { InvalidArgumentError, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
+import { backup, stats, verify } from "@obsku/checkpoint-sqlite/maintenance";
+
+await using store = new SqliteCheckpointStore("maintained.db");
+rmSync("copy.db", { force: true });
+await backup("maintained.db", "copy.db");
+const { ok } = await verify("copy.db");
+const { tables } = await stats("copy.db", { sessions: 1 });
+const refused = await backup("maintained.db", "copy.db").catch((error: unknown) => error instanceof InvalidArgumentError);
+console.log(ok, tables.length > 0, refused);
+`;
+
 const EXPORTS_PROGRAM = `
 console.log(JSON.stringify(Object.keys(await import("@obsku/checkpoint-sqlite"))));
 `;
@@ -187,6 +202,20 @@ describe("a program that uses the packed tarball", () => {
     const result = await installed.run(process.execPath, "program.ts");
     expect(result.output).toBe('{"metadata":true,"output":true,"parent":true,"unknown":true}\n');
     expect(result.exitCode).toBe(0);
+  });
+
+  test("maintains a file, also as a bundle and as a compiled program", async () => {
+    await installed.write("maintain.ts", MAINTENANCE_PROGRAM);
+    const build = (...flags: string[]) => installed.run(process.execPath, "build", "maintain.ts", ...flags);
+    expect((await build("--target=bun", "--outfile=bundle.js")).exitCode).toBe(0);
+    expect((await build("--compile", "--outfile=compiled")).exitCode).toBe(0);
+    for (const command of [
+      [process.execPath, "maintain.ts"],
+      [process.execPath, "bundle.js"],
+      ["./compiled"],
+    ]) {
+      expect((await installed.run(...command)).output).toBe("true true true\n");
+    }
   });
 
   test("is told on Node, in one sentence, that it needs Bun and which version", async () => {

@@ -89,6 +89,7 @@ describe("a sweep", () => {
     table.insertMissing("s", [shared(longText(1)), shared(longText(2, 50_000))]);
     insertCheckpoint("1", "s", '{"a":{"status":"completed","output":"small"}}');
     insertCheckpoint("2", "s", "damaged");
+    insertCheckpoint("3", "s", '{"__type":"js:object","value":"no object of nodes"}');
     table.deleteUnused("s");
     expect(hashesOf("s")).toEqual([]);
   });
