@@ -18,10 +18,10 @@ import { parseArgs } from "node:util";
  * Cases that differ in more than the store they run on: the conformance suite runs each of its own on several. Raise it with the
  * suite; lower it only together with a test that is deleted on purpose.
  */
-const LEAST_DISTINCT = 2_300;
+const LEAST_DISTINCT = 2_800;
 
 /** Longer than the suite takes on a busy machine. */
-const TIME_LIMIT_MS = 8 * 60_000;
+const TIME_LIMIT_MS = 20 * 60_000;
 
 const PACKAGE_TESTS = "test/package/*.package-test.ts";
 
