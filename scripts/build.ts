@@ -40,7 +40,7 @@ async function emitDeclarations(): Promise<void> {
   try {
     const compiler = join(root, "node_modules/.bin/tsc");
     await run(compiler, "--project", join(root, "tsconfig.build.json"), "--outDir", everything);
-    for (const entry of ENTRIES) {
+    for (const entry of ENTRIES.filter(({ isCommand }) => isCommand !== true)) {
       const declarations = join(everything, relative("dist", builtFile(entry, ".d.ts")));
       for (const file of await declarationFiles(declarations)) {
         const declared = await Bun.file(file).text();

@@ -1,0 +1,85 @@
+/** What commands share: the output, the signal that stops them, and how they open a file. */
+import type { LongRunningOptions, Progress } from "../maintenance/index.js";
+import { SqliteCheckpointStore } from "../sqlite-checkpoint-store.js";
+import { confirm } from "./confirm.js";
+import { Output } from "./output.js";
+import { ProgressLine } from "./progress.js";
+import { leavingNothing } from "./read-only.js";
+
+/** The options that every command has. */
+export interface CommonOptions {
+  isJson: boolean;
+  isDebugging: boolean;
+  usesPager: boolean;
+  busyTimeout: number | undefined;
+}
+
+const BEFORE_PARSING: CommonOptions = {
+  isJson: false,
+  isDebugging: false,
+  usesPager: false,
+  busyTimeout: undefined,
+};
+
+export class Cli {
+  #output = new Output(BEFORE_PARSING);
+  #common = BEFORE_PARSING;
+
+  /** @param signal Aborted by SIGINT, SIGTERM and SIGHUP. */
+  constructor(readonly signal: AbortSignal) {}
+
+  /** Called before a command runs. */
+  configure(common: CommonOptions): void {
+    this.#common = common;
+    this.#output = new Output(common);
+  }
+
+  get output(): Output {
+    return this.#output;
+  }
+
+  get isDebugging(): boolean {
+    return this.#common.isDebugging;
+  }
+
+  get #busyTimeout(): { busyTimeout?: number } {
+    const { busyTimeout } = this.#common;
+    return busyTimeout === undefined ? {} : { busyTimeout };
+  }
+
+  /** Opens the file read-only for the work, and leaves nothing next to it. */
+  read<T>(file: string, work: (store: SqliteCheckpointStore) => Promise<T>): Promise<T> {
+    return leavingNothing(file, async () => {
+      await using store = new SqliteCheckpointStore(file, { readonly: true, ...this.#busyTimeout });
+      return await work(store);
+    });
+  }
+
+  /** Opens an existing file for the work; one of an older version is upgraded in place. */
+  async write<T>(file: string, work: (store: SqliteCheckpointStore) => Promise<T>): Promise<T> {
+    await using store = new SqliteCheckpointStore(file, this.#busyTimeout);
+    return await work(store);
+  }
+
+  /** Runs a maintenance function, and shows how far it has come. */
+  async long<T>(
+    work: (options: LongRunningOptions & { onProgress: (progress: Progress) => void }) => Promise<T>,
+  ): Promise<T> {
+    const progress = new ProgressLine();
+    try {
+      return await work({ signal: this.signal, onProgress: progress.show, ...this.#busyTimeout });
+    } finally {
+      progress.clear();
+    }
+  }
+
+  /** Likewise, for one that only reads the file. */
+  longRead<T>(file: string, work: (options: LongRunningOptions) => Promise<T>): Promise<T> {
+    return leavingNothing(file, () => this.long(work));
+  }
+
+  /** Says what will be done, and asks. */
+  confirm(what: string, isAgreed: boolean | undefined): Promise<void> {
+    return confirm(what, isAgreed === true, this.signal);
+  }
+}

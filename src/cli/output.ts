@@ -1,0 +1,121 @@
+/**
+ * What a command prints: data on stdout, as text or as lines of JSON; notes and progress on stderr.
+ *
+ * JSON values are in the wire format, so `JsonPlusSerializer` reads them back as they are in the store.
+ */
+import { JsonPlusSerializer } from "../json-plus/json-plus-serializer.js";
+import { ClosedPipe } from "./failures.js";
+import { page, pagerCommand } from "./pager.js";
+import { type Column, tableLines } from "./table.js";
+import { type Colours, coloursFor } from "./terminal.js";
+
+export interface OutputOptions {
+  isJson: boolean;
+  usesPager: boolean;
+}
+
+const serializer = new JsonPlusSerializer();
+
+export class Output {
+  readonly isJson: boolean;
+  /** Whether people read along. */
+  readonly isTerminal = process.stdout.isTTY === true;
+  readonly colours: Colours = coloursFor(process.stdout);
+  readonly #usesPager: boolean;
+  #lines: string[] = [];
+  #hasFlushed = false;
+
+  constructor(options: OutputOptions) {
+    this.isJson = options.isJson;
+    this.#usesPager = options.usesPager;
+  }
+
+  /** Columns of the terminal; `undefined`: text is not cut. */
+  get width(): number | undefined {
+    return this.isTerminal ? process.stdout.columns : undefined;
+  }
+
+  line(text = ""): void {
+    this.#lines.push(text);
+  }
+
+  json(value: unknown): void {
+    this.line(serializer.serialize(value));
+  }
+
+  /** Rows as lines of JSON, or as a table; `empty` goes to stderr if there are none. */
+  list<T>(rows: readonly T[], columns: readonly Column<T>[], empty: string): void {
+    if (this.isJson) {
+      rows.forEach((row) => {
+        this.json(row);
+      });
+    } else if (rows.length === 0) {
+      note(empty);
+    } else {
+      this.table(rows, columns);
+    }
+  }
+
+  table<T>(rows: readonly T[], columns: readonly Column<T>[]): void {
+    this.#lines.push(...[tableLines(rows, columns, this.colours, this.width)].flat());
+  }
+
+  /** One value as JSON, or the lines that say the same. */
+  report(value: unknown, lines: readonly string[]): void {
+    if (this.isJson) {
+      this.json(value);
+    } else {
+      lines.forEach((line) => {
+        this.line(line);
+      });
+    }
+  }
+
+  /** Writes what was collected, without a pager; for output that comes piece by piece. */
+  async flush(): Promise<void> {
+    const lines = this.#lines;
+    this.#lines = [];
+    this.#hasFlushed = true;
+    if (lines.length > 0) {
+      await write(`${lines.join("\n")}\n`);
+    }
+  }
+
+  /** Writes the rest; output that is longer than the terminal goes through the pager. */
+  async end(): Promise<void> {
+    const pager = this.#pager();
+    if (pager === undefined) {
+      await this.flush();
+    } else {
+      await page(`${this.#lines.join("\n")}\n`, pager);
+    }
+  }
+
+  #pager(): string | undefined {
+    const isLong = this.#lines.length >= (process.stdout.rows ?? Number.POSITIVE_INFINITY);
+    const isPaged = this.#usesPager && this.isTerminal && process.stdin.isTTY === true && !this.#hasFlushed;
+    return isPaged && isLong ? pagerCommand() : undefined;
+  }
+}
+
+/** A line for people, on stderr. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/**
+ * Resolves when the text has been handed to the operating system.
+ *
+ * @throws {ClosedPipe} if nobody reads it any more.
+ */
+export function write(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (error === undefined || error === null) {
+        resolve();
+      } else {
+        reject("code" in error && error.code === "EPIPE" ? new ClosedPipe() : error);
+      }
+    });
+  });
+}

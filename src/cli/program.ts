@@ -1,0 +1,47 @@
+/** The program: its commands, its version, and what it says about a command line that it does not understand. */
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import manifest from "../../package.json" with { type: "json" };
+import type { Cli, CommonOptions } from "./cli.js";
+import { PROGRAM } from "./command.js";
+import { COMMANDS } from "./commands/index.js";
+
+const NAMING = `
+A SESSION is an id, its unique beginning or end, or a title. A CHECKPOINT is an id, its unique beginning or end,
+SESSION:v7 (SESSION:v7:NAMESPACE in a namespace), or SESSION@latest.
+
+Commands that read leave the file as it is. Commands that change it ask first; --yes answers.
+Exit codes: 0 done, 1 failed or problems found, 2 usage.
+
+Examples:
+  ${PROGRAM} sessions runs.db
+  ${PROGRAM} show runs.db "Security scan"
+  ${PROGRAM} checkpoint runs.db "Security scan@latest" --full
+  ${PROGRAM} backup runs.db backup.db`;
+
+export function programFor(cli: Cli): Command {
+  const program = new Command(PROGRAM)
+    .description("Look at and maintain a file of @obsku/checkpoint-sqlite.")
+    .version(manifest.version, "-V, --version")
+    .helpCommand("help [command]", "show the help of a command")
+    .addHelpText("after", NAMING)
+    .exitOverride()
+    .hook("preAction", (_, command) => {
+      cli.configure(commonOptionsOf(command));
+    });
+  for (const create of COMMANDS) {
+    const command: CommandUnknownOpts = create(cli);
+    command.copyInheritedSettings(program).showHelpAfterError(`(${PROGRAM} ${command.name()} --help)`);
+    program.addCommand(command);
+  }
+  return program.showHelpAfterError(`(${PROGRAM} --help)`);
+}
+
+function commonOptionsOf(command: CommandUnknownOpts): CommonOptions {
+  const { json, debug, pager, busyTimeout } = command.opts();
+  return {
+    isJson: json === true,
+    isDebugging: debug === true,
+    usesPager: pager !== false,
+    busyTimeout: typeof busyTimeout === "number" ? busyTimeout : undefined,
+  };
+}

@@ -1,0 +1,65 @@
+/** Stored text on a terminal: control characters escaped, cut to columns. */
+
+/**
+ * Control characters (C0, DEL, C1), line and paragraph separators, and those that turn the direction of text: a title must
+ * neither clear a screen nor make a line read as another one.
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** Likewise, but for the line feed and the tab. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL_IN_LINES =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** Text on one line. */
+export function oneLine(text: string): string {
+  return text.replace(CONTROL, escaped).toWellFormed();
+}
+
+/** The lines of a text. */
+export function linesOf(text: string): string[] {
+  return text.replaceAll("\r\n", "\n").replace(CONTROL_IN_LINES, escaped).toWellFormed().split("\n");
+}
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0).toString(16);
+  return (
+    SHORT_ESCAPES[character] ??
+    (code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`)
+  );
+}
+
+/** In columns of a terminal: East Asian characters and emoji take two. */
+export function widthOf(text: string): number {
+  return Bun.stringWidth(text);
+}
+
+/** Fills with blanks; the text may have colours. */
+export function padded(text: string, width: number, isRight = false): string {
+  const blanks = " ".repeat(Math.max(0, width - widthOf(text)));
+  return isRight ? blanks + text : text + blanks;
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+/** The longest beginning that fits, with an ellipsis if anything was cut. The text has no colours. */
+export function cut(text: string, width: number): string {
+  // A character has at least one code unit, and few have more than four.
+  const candidate = text.length > width * 8 ? text.slice(0, width * 8) : text;
+  if (candidate === text && widthOf(text) <= width) {
+    return text;
+  }
+  let kept = "";
+  let columns = 0;
+  for (const { segment } of graphemes.segment(candidate)) {
+    columns += widthOf(segment);
+    if (columns > width - 1) {
+      break;
+    }
+    kept += segment;
+  }
+  return width < 1 ? "" : `${kept}…`;
+}
