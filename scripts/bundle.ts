@@ -26,7 +26,14 @@ export async function bundle(
 /** The bundle and every chunk that it loads, directly or not; absolute paths. */
 export function bundledFiles(entry: string): Promise<Set<string>> {
   const transpiler = new Bun.Transpiler({ loader: "js" });
-  return reachableFiles(entry, (code) => transpiler.scanImports(code).map(({ path }) => path));
+  return reachableFiles(entry, (code) =>
+    transpiler.scanImports(withoutShebang(code)).map(({ path }) => path),
+  );
+}
+
+/** Bun's scanner takes it for a syntax error. */
+function withoutShebang(code: string): string {
+  return code.replace(/^#!.*/, "");
 }
 
 /** The declarations of an entry and every file that they refer to, directly or not; absolute paths. */
