@@ -1,0 +1,44 @@
+import type { FoundSession } from "../../maintenance/names.js";
+import type { Cli } from "../cli.js";
+import { newCommand, YES } from "../command.js";
+import { amount } from "../format.js";
+import { SESSION_HELP, sessionNamed } from "../naming.js";
+import { note } from "../output.js";
+import { oneLine } from "../text.js";
+
+export function deleteCommand(cli: Cli) {
+  return newCommand(
+    "delete",
+    "delete sessions with their messages, checkpoints and entities",
+    'runs.db "Security scan" 2f1c',
+  )
+    .argument("<file>", "a database")
+    .argument("<session...>", SESSION_HELP)
+    .option(...YES)
+    .action(async (file, names, options) => {
+      const sessions = new Map<string, FoundSession>();
+      for (const name of names) {
+        const session = await sessionNamed(cli, file, name);
+        sessions.set(session.id, session);
+      }
+      for (const { id, title } of sessions.values()) {
+        note(`${oneLine(id)}  ${oneLine(title ?? "")}`.trimEnd());
+      }
+      const what = `This deletes ${amount(sessions.size, "session")}, with everything in ${sessions.size === 1 ? "it" : "them"}, from ${oneLine(file)}.`;
+      await cli.confirm(what, options.yes);
+      const deleted = await deleteAll(cli, file, [...sessions.keys()]);
+      cli.output.report({ deleted }, [`Deleted ${amount(deleted.length, "session")}.`]);
+    });
+}
+
+function deleteAll(cli: Cli, file: string, ids: readonly string[]): Promise<string[]> {
+  return cli.write(file, async (store) => {
+    const deleted = [];
+    for (const id of ids) {
+      cli.signal.throwIfAborted();
+      await store.deleteSession(id);
+      deleted.push(id);
+    }
+    return deleted;
+  });
+}

@@ -1,0 +1,86 @@
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { exportSessions } from "../../maintenance/index.js";
+import type { Cli } from "../cli.js";
+import { newCommand } from "../command.js";
+import { CommandFailure } from "../failures.js";
+import { SESSION_HELP, sessionNamed } from "../naming.js";
+import { note, write } from "../output.js";
+import { oneLine } from "../text.js";
+
+/** Lines are written together up to so many characters. */
+const CHUNK = 64 * 1_024;
+
+export function exportCommand(cli: Cli) {
+  return newCommand(
+    "export",
+    "print whole sessions as JSON Lines, which import reads; all of them, and all facts, if none is named",
+    "runs.db > sessions.jsonl",
+    'runs.db "Security scan" --output scan.jsonl',
+  )
+    .argument("<file>", "a database")
+    .argument("[session...]", SESSION_HELP)
+    .option("-w, --workspace <id>", "only sessions and facts of this workspace")
+    .option("-o, --output <file>", "write to a new file")
+    .action(async (file, names, options) => {
+      const ids: string[] = [];
+      for (const name of names) {
+        ids.push((await sessionNamed(cli, file, name)).id);
+      }
+      const target = options.output === undefined ? undefined : await newFile(options.output);
+      await cli.longRead(file, async (work) => {
+        const lines = exportSessions(file, {
+          ...work,
+          workspaceId: options.workspace,
+          ...(ids.length === 0 ? {} : { sessionIds: ids }),
+        });
+        await writeAll(lines, target?.write ?? write);
+      });
+      if (target !== undefined) {
+        await target.end();
+        note(`Exported to ${oneLine(options.output ?? "")}.`);
+      }
+    });
+}
+
+async function writeAll(
+  lines: AsyncIterable<string>,
+  writeText: (text: string) => Promise<void>,
+): Promise<void> {
+  let chunk = "";
+  for await (const line of lines) {
+    chunk += `${line}\n`;
+    if (chunk.length >= CHUNK) {
+      await writeText(chunk);
+      chunk = "";
+    }
+  }
+  await writeText(chunk);
+}
+
+interface NewFile {
+  write: (text: string) => Promise<void>;
+  end: () => Promise<void>;
+}
+
+/** @throws {CommandFailure} if something is there. */
+async function newFile(path: string): Promise<NewFile> {
+  const stream = createWriteStream(path, { flags: "wx", mode: 0o600 });
+  try {
+    await once(stream, "open");
+  } catch (error) {
+    throw new CommandFailure(
+      `The file ${oneLine(JSON.stringify(path))} cannot be created (${error instanceof Error ? error.message : String(error)}): name a new one.`,
+    );
+  }
+  return {
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        stream.write(text, (error) => (error ? reject(error) : resolve()));
+      }),
+    end: async () => {
+      stream.end();
+      await once(stream, "close");
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { createReadStream, existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { Option } from "@commander-js/extra-typings";
+import { importSessions } from "../../maintenance/index.js";
+import type { Cli } from "../cli.js";
+import { newCommand, YES } from "../command.js";
+import { CommandFailure } from "../failures.js";
+import { amount } from "../format.js";
+import { oneLine } from "../text.js";
+
+export function importCommand(cli: Cli) {
+  return newCommand(
+    "import",
+    "read the lines of an export into a file, one session at a time",
+    "runs.db sessions.jsonl",
+    "new.db --create --yes < sessions.jsonl",
+  )
+    .argument("<file>", "a database")
+    .argument("[export]", "a file that export wrote (default: standard input)")
+    .addOption(
+      new Option("--on-conflict <what>", "what to do with a session whose id is in the file already")
+        .choices(["error", "skip", "newIds"] as const)
+        .default("error" as const),
+    )
+    .option("--create", "create the database if it is missing")
+    .option(...YES)
+    .action(async (file, source, options) => {
+      if (source !== undefined && !existsSync(source)) {
+        throw new CommandFailure(`There is no file ${oneLine(JSON.stringify(source))} to import.`);
+      }
+      const isNew = options.create === true && !existsSync(file);
+      const what = isNew ? `creates ${oneLine(file)} with` : `adds to ${oneLine(file)}`;
+      await cli.confirm(
+        `This ${what} the sessions of ${oneLine(source ?? "the standard input")}.`,
+        options.yes,
+      );
+      if (isNew) {
+        await cli.write(file, async () => {});
+      }
+      const report = await cli.long((work) =>
+        importSessions(file, linesIn(source), { ...work, onConflict: options.onConflict }),
+      );
+      const { sessions, messages, checkpoints, entities, facts, skipped } = report;
+      const rows = [
+        amount(sessions, "session"),
+        amount(messages, "message"),
+        amount(checkpoints, "checkpoint"),
+        `${entities.toLocaleString("en")} ${entities === 1 ? "entity" : "entities"}`,
+        amount(facts, "fact"),
+      ];
+      cli.output.report(report, [`Imported ${rows.join(", ")}; skipped ${skipped.toLocaleString("en")}.`]);
+    });
+}
+
+function linesIn(source: string | undefined): AsyncIterable<string> {
+  const input = source === undefined ? process.stdin : createReadStream(source);
+  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+}

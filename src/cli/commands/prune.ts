@@ -1,0 +1,85 @@
+import { type PrunePolicy, type PruneReport, prune } from "../../maintenance/index.js";
+import type { Cli } from "../cli.js";
+import { collected, newCommand, pointInTime, positiveNumber, YES } from "../command.js";
+import { UsageError } from "../failures.js";
+import { amount, size } from "../format.js";
+import { sessionNamed } from "../naming.js";
+import { oneLine } from "../text.js";
+
+export function pruneCommand(cli: Cli) {
+  return newCommand(
+    "prune",
+    "delete old checkpoints and idle sessions",
+    "runs.db --keep 10 --dry-run",
+    "runs.db --idle 90d --workspace scans --yes",
+  )
+    .argument("<file>", "a database")
+    .option("--keep <count>", "keep so many checkpoints of each session and namespace", positiveNumber)
+    .option("--older-than <age>", "delete checkpoints saved before: 90d, 12h, or a date", pointInTime)
+    .option("--idle <age>", "delete sessions with nothing new since: 90d, 12h, or a date", pointInTime)
+    .option("-s, --session <session>", "only in this session; can be repeated", collected)
+    .option("-w, --workspace <id>", "only in sessions of this workspace")
+    .option("--namespace <name>", "only checkpoints of this namespace")
+    .option("--dry-run", "change nothing, and say what would go")
+    .option(...YES)
+    .action(async (file, options) => {
+      if ([options.keep, options.olderThan, options.idle].every((rule) => rule === undefined)) {
+        throw new UsageError("Nothing says what to delete: add --keep, --older-than or --idle.");
+      }
+      if (options.idle !== undefined && options.namespace !== undefined) {
+        throw new UsageError("--idle deletes whole sessions: it cannot be given with --namespace.");
+      }
+      const policy: PrunePolicy = {
+        keepCheckpoints: options.keep,
+        checkpointsOlderThan: options.olderThan,
+        sessionsIdleSince: options.idle,
+        sessionIds: await idsOf(cli, file, options.session),
+        workspaceId: options.workspace,
+        namespace: options.namespace,
+      };
+      if (options.dryRun === true) {
+        report(cli, await dryRun(cli, file, policy));
+        return;
+      }
+      if (options.yes !== true) {
+        await cli.confirm(
+          `This deletes ${textOf(await dryRun(cli, file, policy))} from ${oneLine(file)}.`,
+          false,
+        );
+      }
+      report(cli, await cli.long((work) => prune(file, policy, work)));
+    });
+}
+
+async function idsOf(
+  cli: Cli,
+  file: string,
+  names: readonly string[] | undefined,
+): Promise<string[] | undefined> {
+  if (names === undefined) {
+    return undefined;
+  }
+  const ids = [];
+  for (const name of names) {
+    ids.push((await sessionNamed(cli, file, name)).id);
+  }
+  return ids;
+}
+
+function dryRun(cli: Cli, file: string, policy: PrunePolicy): Promise<PruneReport> {
+  return cli.longRead(file, (work) => prune(file, { ...policy, dryRun: true }, work));
+}
+
+function report(cli: Cli, pruned: PruneReport): void {
+  cli.output.report(pruned, [`${pruned.dryRun ? "Would delete" : "Deleted"} ${textOf(pruned)}.`]);
+}
+
+function textOf({ sessions, checkpoints, messages, outputs, bytes }: PruneReport): string {
+  const rows = [
+    amount(sessions, "session"),
+    amount(checkpoints, "checkpoint"),
+    amount(messages, "message"),
+    amount(outputs, "output"),
+  ];
+  return `${rows.slice(0, -1).join(", ")} and ${rows.at(-1)} (${size(bytes)})`;
+}
