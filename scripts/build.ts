@@ -1,5 +1,6 @@
 /**
- * `npm run build`: the bundles of all entries with their source maps, and the public declarations, into dist/.
+ * `npm run build`: the bundles of all entries with their source maps, the licences of what is bundled,
+ * and the public declarations, into dist/.
  *
  * Fails if an entry is larger than its limit in entries.ts.
  */
@@ -8,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { bundle, bundledFiles, declarationFiles, gzippedSize } from "./bundle.js";
 import { builtFile, ENTRIES, type Entry } from "./entries.js";
+import { licencesOf } from "./licences.js";
 
 const root = resolve(import.meta.dir, "..");
 const dist = join(root, "dist");
@@ -17,6 +19,7 @@ await bundle(
   ENTRIES.map(({ source }) => join(root, source)),
   { root: join(root, "src"), outdir: dist },
 );
+await Bun.write(join(dist, "THIRD-PARTY-LICENSES.txt"), await licencesOf(root, dist));
 for (const entry of ENTRIES) {
   await checkSize(entry);
 }

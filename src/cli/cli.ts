@@ -1,10 +1,13 @@
 /** What commands share: the output, the signal that stops them, and how they open a file. */
+import { existsSync } from "node:fs";
 import type { LongRunningOptions, Progress } from "../maintenance/index.js";
 import { SqliteCheckpointStore } from "../sqlite-checkpoint-store.js";
 import { confirm } from "./confirm.js";
+import { CommandFailure } from "./failures.js";
 import { Output } from "./output.js";
 import { ProgressLine } from "./progress.js";
 import { leavingNothing } from "./read-only.js";
+import { oneLine } from "./text.js";
 
 /** The options that every command has. */
 export interface CommonOptions {
@@ -24,6 +27,7 @@ const BEFORE_PARSING: CommonOptions = {
 export class Cli {
   #output = new Output(BEFORE_PARSING);
   #common = BEFORE_PARSING;
+  #isChanging = false;
 
   /** @param signal Aborted by SIGINT, SIGTERM and SIGHUP. */
   constructor(readonly signal: AbortSignal) {}
@@ -38,6 +42,11 @@ export class Cli {
     return this.#output;
   }
 
+  /** Whether the command is one that changes a file. */
+  get isChanging(): boolean {
+    return this.#isChanging;
+  }
+
   get isDebugging(): boolean {
     return this.#common.isDebugging;
   }
@@ -48,14 +57,15 @@ export class Cli {
   }
 
   /** Opens the file read-only for the work, and leaves nothing next to it. */
-  read<T>(file: string, work: (store: SqliteCheckpointStore) => Promise<T>): Promise<T> {
+  async read<T>(file: string, work: (store: SqliteCheckpointStore) => Promise<T>): Promise<T> {
+    requireFile(file);
     return leavingNothing(file, async () => {
       await using store = new SqliteCheckpointStore(file, { readonly: true, ...this.#busyTimeout });
       return await work(store);
     });
   }
 
-  /** Opens an existing file for the work; one of an older version is upgraded in place. */
+  /** Opens the file for the work, or creates it; one of an older version is upgraded in place. */
   async write<T>(file: string, work: (store: SqliteCheckpointStore) => Promise<T>): Promise<T> {
     await using store = new SqliteCheckpointStore(file, this.#busyTimeout);
     return await work(store);
@@ -74,12 +84,21 @@ export class Cli {
   }
 
   /** Likewise, for one that only reads the file. */
-  longRead<T>(file: string, work: (options: LongRunningOptions) => Promise<T>): Promise<T> {
+  async longRead<T>(file: string, work: (options: LongRunningOptions) => Promise<T>): Promise<T> {
+    requireFile(file);
     return leavingNothing(file, () => this.long(work));
   }
 
   /** Says what will be done, and asks. */
   confirm(what: string, isAgreed: boolean | undefined): Promise<void> {
+    this.#isChanging = true;
     return confirm(what, isAgreed === true, this.signal);
+  }
+}
+
+/** The store's own message is about its option `readonly`. */
+function requireFile(file: string): void {
+  if (!existsSync(file)) {
+    throw new CommandFailure(`There is no file ${oneLine(JSON.stringify(file))}.`);
   }
 }

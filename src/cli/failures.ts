@@ -27,6 +27,6 @@ export class Interrupted extends Error {
 
   /** @param exitCode 128 and the signal's number. */
   constructor(readonly exitCode: number) {
-    super("Interrupted. What was committed before stays.");
+    super("Interrupted: what was committed before stays.");
   }
 }

@@ -63,7 +63,10 @@ async function exitCodeFor(thrown: unknown, cli: Cli): Promise<number> {
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // It has printed its message.
   }
   await cli.output.flush().catch(() => {}); // What was printed before comes first.
-  report(error, cli.isDebugging);
+  // Interrupting is how a command that only reads is ended, as `messages --follow` is.
+  if (!(error instanceof Interrupted) || cli.isChanging) {
+    report(error, cli.isDebugging);
+  }
   if (error instanceof Interrupted) {
     return error.exitCode;
   }

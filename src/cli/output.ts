@@ -57,7 +57,9 @@ export class Output {
   }
 
   table<T>(rows: readonly T[], columns: readonly Column<T>[]): void {
-    this.#lines.push(...[tableLines(rows, columns, this.colours, this.width)].flat());
+    for (const line of tableLines(rows, columns, this.colours, this.width)) {
+      this.line(line);
+    }
   }
 
   /** One value as JSON, or the lines that say the same. */

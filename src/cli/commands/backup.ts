@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { type BackupReport, backup, restore } from "../../maintenance/index.js";
 import type { Cli } from "../cli.js";
 import { newCommand, YES } from "../command.js";
+import { CommandFailure } from "../failures.js";
 import { size } from "../format.js";
 import { oneLine } from "../text.js";
 
@@ -41,13 +42,15 @@ export function restoreCommand(cli: Cli) {
     });
 }
 
-/** Without `--overwrite` the function itself refuses a file that is there. */
 async function confirmOverwrite(
   cli: Cli,
   to: string,
   { overwrite, yes }: { overwrite?: true | undefined; yes?: true | undefined },
 ): Promise<boolean> {
-  if (overwrite === true && existsSync(to)) {
+  if (existsSync(to)) {
+    if (overwrite !== true) {
+      throw new CommandFailure(`${oneLine(to)} exists: name another path, or add --overwrite to replace it.`);
+    }
     await cli.confirm(`This replaces ${oneLine(to)} by the copy.`, yes);
   }
   return overwrite === true;

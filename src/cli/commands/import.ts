@@ -1,5 +1,4 @@
 import { createReadStream, existsSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { Option } from "@commander-js/extra-typings";
 import { importSessions } from "../../maintenance/index.js";
 import type { Cli } from "../cli.js";
@@ -53,6 +52,19 @@ export function importCommand(cli: Cli) {
 }
 
 function linesIn(source: string | undefined): AsyncIterable<string> {
-  const input = source === undefined ? process.stdin : createReadStream(source);
-  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  return splitLines(source === undefined ? process.stdin : createReadStream(source));
+}
+
+/** At line feeds only: `node:readline` also splits at U+2028, which JSON has in its strings. */
+async function* splitLines(input: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of input) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") {
+    yield rest;
+  }
 }

@@ -1,0 +1,31 @@
+/** The licences of the packages whose code is in the bundles. */
+import { join } from "node:path";
+
+const PACKAGE_FOLDER = /node_modules\/((?:@[^/]+\/)?[^/]+)\//;
+
+/** The text that ships: each package's name, version and licence. Reads which packages they are from the source maps. */
+export async function licencesOf(root: string, dist: string): Promise<string> {
+  const names = new Set<string>();
+  for (const file of new Bun.Glob("**/*.js.map").scanSync(dist)) {
+    const { sources }: { sources: string[] } = await Bun.file(join(dist, file)).json();
+    for (const source of sources) {
+      const name = PACKAGE_FOLDER.exec(source)?.[1];
+      if (name !== undefined) {
+        names.add(name);
+      }
+    }
+  }
+  const texts = await Promise.all(
+    [...names].sort().map((name) => licenceOf(join(root, "node_modules", name))),
+  );
+  return texts.join(`\n${"-".repeat(80)}\n\n`);
+}
+
+async function licenceOf(folder: string): Promise<string> {
+  const { name, version } = await Bun.file(join(folder, "package.json")).json();
+  const [file] = [...new Bun.Glob("LICEN[CS]E*").scanSync(folder)];
+  if (file === undefined) {
+    throw new Error(`${folder} has no file LICENSE: ${name} cannot be bundled without it.`);
+  }
+  return `${name} ${version}\n\n${(await Bun.file(join(folder, file)).text()).trim()}\n`;
+}
