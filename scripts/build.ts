@@ -7,7 +7,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
-import { bundle, bundledFiles, declarationFiles, gzippedSize } from "./bundle.js";
+import { bundle, bundleCommand, bundledFiles, declarationFiles, gzippedSize } from "./bundle.js";
 import { builtFile, ENTRIES, type Entry } from "./entries.js";
 import { licencesOf } from "./licences.js";
 
@@ -15,10 +15,16 @@ const root = resolve(import.meta.dir, "..");
 const dist = join(root, "dist");
 
 await rm(dist, { recursive: true, force: true });
+const importable = ENTRIES.filter(({ program }) => program === undefined);
 await bundle(
-  ENTRIES.map(({ source }) => join(root, source)),
+  importable.map(({ source }) => join(root, source)),
   { root: join(root, "src"), outdir: dist },
 );
+for (const { source, program } of ENTRIES) {
+  if (program !== undefined) {
+    await bundleCommand(join(root, source), join(root, program), { root: join(root, "src"), outdir: dist });
+  }
+}
 await Bun.write(join(dist, "THIRD-PARTY-LICENSES.txt"), await licencesOf(root, dist));
 for (const entry of ENTRIES) {
   await checkSize(entry);
@@ -43,7 +49,7 @@ async function emitDeclarations(): Promise<void> {
   try {
     const compiler = join(root, "node_modules/.bin/tsc");
     await run(compiler, "--project", join(root, "tsconfig.build.json"), "--outDir", everything);
-    for (const entry of ENTRIES.filter(({ isCommand }) => isCommand !== true)) {
+    for (const entry of importable) {
       const declarations = join(everything, relative("dist", builtFile(entry, ".d.ts")));
       for (const file of await declarationFiles(declarations)) {
         const declared = await Bun.file(file).text();

@@ -23,6 +23,20 @@ export async function bundle(
   });
 }
 
+/**
+ * Bundles a launcher, which Node must be able to read, and the program that it loads: one file each, because a process that loads
+ * many small files starts later.
+ */
+export async function bundleCommand(
+  launcher: string,
+  program: string,
+  { root, outdir }: { root: string; outdir: string },
+): Promise<void> {
+  const shared = { root, outdir, target: "bun", format: "esm", sourcemap: "linked", minify: true } as const;
+  await Bun.build({ ...shared, entrypoints: [launcher], external: ["*"] });
+  await Bun.build({ ...shared, entrypoints: [program] });
+}
+
 /** The bundle and every chunk that it loads, directly or not; absolute paths. */
 export function bundledFiles(entry: string): Promise<Set<string>> {
   const transpiler = new Bun.Transpiler({ loader: "js" });

@@ -5,8 +5,8 @@ export interface Entry {
   readonly source: `src/${string}.ts`;
   /** Limit for the entry with every chunk that it loads, gzipped, in bytes. */
   readonly largestGzipped: number;
-  /** A command: nobody imports it, so it has no declarations. */
-  readonly isCommand?: true;
+  /** The program that a command loads once it runs under Bun. Nobody imports a command, so it has no declarations. */
+  readonly program?: `src/${string}.ts`;
 }
 
 export const ENTRIES: readonly Entry[] = [
@@ -15,7 +15,7 @@ export const ENTRIES: readonly Entry[] = [
   // What operators import.
   { source: "src/maintenance/index.ts", largestGzipped: 60_000 },
   // What people run.
-  { source: "src/cli/bin.ts", largestGzipped: 100_000, isCommand: true },
+  { source: "src/cli/bin.ts", largestGzipped: 90_000, program: "src/cli/main.ts" },
 ];
 
 /** Where the file of an entry is built, below the package's folder. */

@@ -1,7 +1,8 @@
 /** What commands share: the output, the signal that stops them, and how they open a file. */
 import { existsSync } from "node:fs";
 import type { LongRunningOptions, Progress } from "../maintenance/index.js";
-import { SqliteCheckpointStore } from "../sqlite-checkpoint-store.js";
+import type { SqliteCheckpointStoreOptions } from "../options.js";
+import type { SqliteCheckpointStore } from "../sqlite-checkpoint-store.js";
 import { confirm } from "./confirm.js";
 import { CommandFailure } from "./failures.js";
 import { Output } from "./output.js";
@@ -60,14 +61,14 @@ export class Cli {
   async read<T>(file: string, work: (store: SqliteCheckpointStore) => Promise<T>): Promise<T> {
     requireFile(file);
     return leavingNothing(file, async () => {
-      await using store = new SqliteCheckpointStore(file, { readonly: true, ...this.#busyTimeout });
+      await using store = await openStore(file, { readonly: true, ...this.#busyTimeout });
       return await work(store);
     });
   }
 
   /** Opens the file for the work, or creates it; one of an older version is upgraded in place. */
   async write<T>(file: string, work: (store: SqliteCheckpointStore) => Promise<T>): Promise<T> {
-    await using store = new SqliteCheckpointStore(file, this.#busyTimeout);
+    await using store = await openStore(file, this.#busyTimeout);
     return await work(store);
   }
 
@@ -94,6 +95,15 @@ export class Cli {
     this.#isChanging = true;
     return confirm(what, isAgreed === true, this.signal);
   }
+}
+
+/** Loaded if it is needed: it takes as long as all the rest. */
+async function openStore(
+  file: string,
+  options: SqliteCheckpointStoreOptions,
+): Promise<SqliteCheckpointStore> {
+  const { SqliteCheckpointStore } = await import("../sqlite-checkpoint-store.js");
+  return new SqliteCheckpointStore(file, options);
 }
 
 /** The store's own message is about its option `readonly`. */

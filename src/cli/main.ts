@@ -24,7 +24,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const stopListening = abortOnSignals(controller);
   const cli = new Cli(controller.signal);
   try {
-    await programFor(cli).parseAsync([...argv], { from: "user" });
+    const program = await programFor(cli, argv[0]);
+    await program.parseAsync([...argv], { from: "user" });
     await cli.output.end();
   } catch (error) {
     process.exitCode = await exitCodeFor(error, cli);

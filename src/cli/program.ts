@@ -18,7 +18,8 @@ Examples:
   ${PROGRAM} checkpoint runs.db "Security scan@latest" --full
   ${PROGRAM} backup runs.db backup.db`;
 
-export function programFor(cli: Cli): Command {
+/** @param named The first word of the command line: if it is a command, no other needs to be loaded. */
+export async function programFor(cli: Cli, named: string | undefined): Promise<Command> {
   const program = new Command(PROGRAM)
     .description("Look at and maintain a file of @obsku/checkpoint-sqlite.")
     .version(manifest.version, "-V, --version")
@@ -28,8 +29,8 @@ export function programFor(cli: Cli): Command {
     .hook("preAction", (_, command) => {
       cli.configure(commonOptionsOf(command));
     });
-  for (const create of COMMANDS) {
-    const command: CommandUnknownOpts = create(cli);
+  for (const load of commandsFor(named)) {
+    const command = (await load())(cli);
     command.copyInheritedSettings(program).showHelpAfterError(`(${PROGRAM} ${command.name()} --help)`);
     program.addCommand(command);
   }
@@ -44,4 +45,10 @@ function commonOptionsOf(command: CommandUnknownOpts): CommonOptions {
     usesPager: pager !== false,
     busyTimeout: typeof busyTimeout === "number" ? busyTimeout : undefined,
   };
+}
+
+/** Completion lists all commands; so do the help and the suggestions for an unknown one. */
+function commandsFor(named = ""): (typeof COMMANDS)[string][] {
+  const load = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
+  return load === undefined || named === "completion" ? Object.values(COMMANDS) : [load];
 }

@@ -40,8 +40,6 @@ export function padded(text: string, width: number, isRight = false): string {
   return isRight ? blanks + text : text + blanks;
 }
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
-
 /** The longest beginning that fits, with an ellipsis if anything was cut. The text has no colours. */
 export function cut(text: string, width: number): string {
   // A character has at least one code unit, and few have more than four.
@@ -49,6 +47,7 @@ export function cut(text: string, width: number): string {
   if (candidate === text && widthOf(text) <= width) {
     return text;
   }
+  const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
   let kept = "";
   let columns = 0;
   for (const { segment } of graphemes.segment(candidate)) {
