@@ -1,0 +1,128 @@
+/** What a person sees: on a pseudo-terminal, and what changes in a pipe. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
+import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+import { HAS_TERMINALS, printed, run, runOnTerminal, withoutColours } from "./support/run.js";
+
+const ESCAPE = "\u001b";
+const HOSTILE = `${ESCAPE}[2J${ESCAPE}]0;gone\u0007\u202Eevil\u009b31m 日本語`;
+const reason = HAS_TERMINALS ? "" : " (skipped: this Bun has no pseudo-terminals)";
+
+let folder: TemporaryFolder;
+let path: string;
+
+beforeAll(async () => {
+  folder = await createTemporaryFolder();
+  path = join(folder.path, "runs.db");
+  await using store = new SqliteCheckpointStore(path);
+  for (let number = 0; number < 30; number += 1) {
+    const { id } = await store.createSession(`./directory/${"deep/".repeat(number)}`, {
+      title: number === 29 ? HOSTILE : `Session ${number}`,
+      metadata: { number },
+    });
+    await store.addMessage(id, { sessionId: id, role: "user", content: `${HOSTILE}\nsecond line` });
+    await store.saveCheckpoint({
+      sessionId: id,
+      namespace: HOSTILE,
+      version: 1,
+      step: 0,
+      source: "loop",
+      nodeResults: { [HOSTILE]: { status: "completed", output: HOSTILE } },
+      pendingNodes: [HOSTILE],
+    });
+  }
+});
+afterAll(() => folder.remove());
+
+describe("text in a pipe", () => {
+  test("has no colour, and nothing is cut", async () => {
+    const output = await printed("sessions", path);
+    expect(output).not.toContain(ESCAPE);
+    expect(output).toContain("deep/".repeat(28));
+  });
+
+  test("has colour if FORCE_COLOR asks for it", async () => {
+    const { stdout } = await run(["sessions", path], { env: { FORCE_COLOR: "1" } });
+    expect(stdout).toContain(`${ESCAPE}[1m`);
+    expect(withoutColours(stdout)).toBe(await printed("sessions", path));
+  });
+
+  test.each(["sessions", "tree", "show", "messages", "latest", "latest --full"])(
+    "has control characters escaped: %s",
+    async (line) => {
+      const [command = "", ...options] = line.split(" ");
+      const name = command === "sessions" || command === "tree" ? [] : [HOSTILE];
+      const output = await printed(command, path, ...name, ...options);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: none must be there
+      expect(output).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+      expect(output).toContain("\\x1b[2J\\x1b]0;gone\\x07\\u202eevil\\x9b31m 日本語");
+    },
+  );
+
+  test("an error has them escaped too", async () => {
+    const { stderr } = await run(["show", path, `${ESCAPE}[2Jnobody`]);
+    expect(stderr).not.toContain(ESCAPE);
+  });
+});
+
+describe.skipIf(!HAS_TERMINALS)(`on a terminal${reason}`, () => {
+  test.each([40, 60, 80, 120])("a table fits the width: %d columns", async (columns) => {
+    const { lines, exitCode } = await runOnTerminal(["sessions", path], { columns });
+    expect(exitCode).toBe(0);
+    expect(lines).toHaveLength(31);
+    const widths = lines.map((line) => Bun.stringWidth(withoutColours(line)));
+    expect(Math.max(...widths)).toBeLessThanOrEqual(Math.max(columns, 59));
+  });
+
+  test("has colour, unless NO_COLOR or TERM=dumb says no", async () => {
+    expect((await runOnTerminal(["sessions", path])).text).toContain(`${ESCAPE}[36m`);
+    for (const env of [{ NO_COLOR: "1" }, { TERM: "dumb" }]) {
+      expect((await runOnTerminal(["sessions", path], { env })).text).not.toContain(ESCAPE);
+    }
+  });
+
+  test("shortens ids, and finds the session by the short one", async () => {
+    const { lines } = await runOnTerminal(["sessions", path, "--limit", "1"]);
+    const id = withoutColours(lines[1] ?? "").split(" ")[0] ?? "";
+    expect(id).toMatch(/^[0-9a-f]{8}$/);
+    expect(await printed("show", path, id)).toContain(id);
+  });
+
+  test("long output goes through $PAGER, short output and --no-pager do not", async () => {
+    const env = { PAGER: "sed 's/^/paged: /'" };
+    const long = await runOnTerminal(["sessions", path], { rows: 10, env });
+    expect(long.lines.every((line) => line.startsWith("paged: "))).toBe(true);
+    expect(long.lines).toHaveLength(31);
+    for (const [rows, options] of [
+      [50, []],
+      [10, ["--no-pager"]],
+    ] as const) {
+      expect((await runOnTerminal(["sessions", path, ...options], { rows, env })).text).not.toContain(
+        "paged: ",
+      );
+    }
+  });
+
+  test("a pager that ends early is no error", async () => {
+    const { exitCode, lines } = await runOnTerminal(["sessions", path], {
+      rows: 10,
+      env: { PAGER: "head -1" },
+    });
+    expect({ exitCode, lines: lines.length }).toEqual({ exitCode: 0, lines: 1 });
+  });
+
+  test("a command that changes the file asks, and does it only on yes", async () => {
+    const args = ["copy", path, "Session 1"];
+    const to = "Continue? [y/N] ";
+    const refused = await runOnTerminal(args, { columns: 200, answer: { to, type: "n" } });
+    expect(refused.exitCode).toBe(1);
+    expect(refused.text).toContain("This adds a copy of session ");
+    expect(refused.text).toContain("Nothing was changed.");
+    expect((await printed("sessions", path)).trimEnd().split("\n")).toHaveLength(31);
+    const agreed = await runOnTerminal(args, { columns: 200, answer: { to, type: "y" } });
+    expect(agreed.exitCode).toBe(0);
+    expect((await printed("sessions", path)).trimEnd().split("\n")).toHaveLength(32);
+    await printed("delete", path, agreed.lines.at(-1) ?? "", "--yes", "--json").catch(() => {});
+  });
+});
