@@ -1,13 +1,13 @@
 /** What commands share: the output, the signal that stops them, and how they open a file. */
 import { existsSync } from "node:fs";
 import type { LongRunningOptions, Progress } from "../maintenance/index.js";
+import { leavingNothing } from "../maintenance/read-only.js";
 import type { SqliteCheckpointStoreOptions } from "../options.js";
 import type { SqliteCheckpointStore } from "../sqlite-checkpoint-store.js";
 import { confirm } from "./confirm.js";
 import { CommandFailure } from "./failures.js";
 import { Output } from "./output.js";
 import { ProgressLine } from "./progress.js";
-import { leavingNothing } from "./read-only.js";
 import { oneLine } from "./text.js";
 
 /** The options that every command has. */

@@ -57,13 +57,14 @@ async function withStore<T>(work: (store: SqliteCheckpointStore) => Promise<T>):
 }
 
 describe("SIGINT", () => {
+  const before = 1_000;
+
   test("stops a long prune between two transactions, and another one finishes it", async () => {
-    await createManySessions(path, 20_000);
+    await createManySessions(path, before);
     const child = Bun.spawn(commandLine("prune", path, "--idle", "1d", "--yes"), {
       stdout: "pipe",
       stderr: "pipe",
     });
-    const before = 20_000;
     await using store = new SqliteCheckpointStore(path);
     while ((await store.listSessions()).length === before) {
       await Bun.sleep(0); // Until its first transaction is in the file.

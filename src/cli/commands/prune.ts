@@ -41,12 +41,8 @@ export function pruneCommand(cli: Cli) {
         report(cli, await dryRun(cli, file, policy));
         return;
       }
-      if (options.yes !== true) {
-        await cli.confirm(
-          `This deletes ${textOf(await dryRun(cli, file, policy))} from ${oneLine(file)}.`,
-          false,
-        );
-      }
+      const what = options.yes === true ? "" : textOf(await dryRun(cli, file, policy));
+      await cli.confirm(`This deletes ${what} from ${oneLine(file)}.`, options.yes);
       report(cli, await cli.long((work) => prune(file, policy, work)));
     });
 }
