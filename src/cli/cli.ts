@@ -1,7 +1,6 @@
 /** What commands share: the output, the signal that stops them, and how they open a file. */
 import { existsSync } from "node:fs";
 import type { LongRunningOptions, Progress } from "../maintenance/index.js";
-import { leavingNothing } from "../maintenance/read-only.js";
 import type { SqliteCheckpointStoreOptions } from "../options.js";
 import type { SqliteCheckpointStore } from "../sqlite-checkpoint-store.js";
 import { confirm } from "./confirm.js";
@@ -97,7 +96,12 @@ export class Cli {
   }
 }
 
-/** Loaded if it is needed: it takes as long as all the rest. */
+/** Loaded if it is needed, as the store is: SQLite and what is built on it take longer to load than all the rest. */
+async function leavingNothing<T>(file: string, work: () => Promise<T>): Promise<T> {
+  const readOnly = await import("../maintenance/read-only.js");
+  return readOnly.leavingNothing(file, work);
+}
+
 async function openStore(
   file: string,
   options: SqliteCheckpointStoreOptions,

@@ -1,5 +1,4 @@
 /** Asks before a command changes anything. */
-import { createInterface } from "node:readline/promises";
 import { CommandFailure, UsageError } from "./failures.js";
 
 /**
@@ -16,6 +15,7 @@ export async function confirm(what: string, isAgreed: boolean, signal: AbortSign
   if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
     throw new UsageError(`${what} There is no terminal to ask on: add --yes to do it.`);
   }
+  const { createInterface } = await import("node:readline/promises"); // Only here: it takes some milliseconds to load.
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await lines.question(`${what} Continue? [y/N] `, { signal });
