@@ -62,7 +62,11 @@ interface Contents {
   violations: number;
 }
 
-/** @throws {CheckpointCorruptionError} if the source is damaged. Whatever goes wrong, nothing at the target has changed. */
+/**
+ * @throws {CheckpointCorruptionError} if the source is damaged. Whatever goes wrong, nothing at the target has changed.
+ *
+ * @internal
+ */
 export async function copyFile(
   source: string,
   to: string,

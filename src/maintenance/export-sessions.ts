@@ -26,6 +26,7 @@ export interface ExportOptions extends LongRunningOptions {
   workspaceId?: string | undefined;
 }
 
+/** @internal */
 export const EXPORT_SQL = {
   begin: "BEGIN",
 

@@ -33,8 +33,12 @@ export interface ImportOptions extends LongRunningOptions {
 }
 
 /** How many rows were written. */
-export interface ImportReport extends WrittenRows {
+export interface ImportReport {
   sessions: number;
+  messages: number;
+  checkpoints: number;
+  entities: number;
+  facts: number;
   /** Sessions that were left out because they are in the file already, and facts likewise. */
   skipped: number;
 }

@@ -34,6 +34,8 @@ type LongRunningName = (typeof LONG_RUNNING_NAMES)[number];
  *
  * @param names The names of the function's own options.
  * @throws {InvalidArgumentError} for an unknown name or a value that is not allowed.
+ *
+ * @internal
  */
 export function longRunning<Name extends string = never>(
   options: unknown,
@@ -43,7 +45,11 @@ export function longRunning<Name extends string = never>(
   return { given, work: new LongWork(given) };
 }
 
-/** Work in steps: between two of them it can be aborted, reports its progress, and yields to the event loop. */
+/**
+ * Work in steps: between two of them it can be aborted, reports its progress, and yields to the event loop.
+ *
+ * @internal
+ */
 export class LongWork {
   readonly busyTimeout: number;
   readonly signal: AbortSignal | undefined;
@@ -73,7 +79,11 @@ export class LongWork {
   }
 }
 
-/** A path of a file, which `:memory:` is not: there is nothing in it to maintain. */
+/**
+ * A path of a file, which `:memory:` is not: there is nothing in it to maintain.
+ *
+ * @internal
+ */
 export function filePath(argument: string, value: unknown): string {
   const path = text(argument, value);
   if (path === ":memory:") {

@@ -61,6 +61,7 @@ export interface PruneReport {
   dryRun: boolean;
 }
 
+/** @internal */
 export const PRUNE_SQL = {
   count: `
     SELECT count(*) AS count

@@ -125,7 +125,11 @@ export async function verify(path: string, options?: LongRunningOptions): Promis
   return report.finish();
 }
 
-/** What else is wrong with the schema is a part of the report. */
+/**
+ * What else is wrong with the schema is a part of the report.
+ *
+ * @internal
+ */
 export function requireReadableSchema(connection: Connection): void {
   readObjects(connection);
 }

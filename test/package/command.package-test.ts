@@ -69,7 +69,6 @@ describe("installed in a project, the command starts with", () => {
     ["npx by its own name", "both", ["npx", "checkpoint-sqlite"]],
     ["bunx", "both", ["bunx", "@obsku/checkpoint-sqlite"]],
     ["bunx --bun", "both", ["bunx", "--bun", "@obsku/checkpoint-sqlite"]],
-    ["bunx without Node", "bun", ["bunx", "@obsku/checkpoint-sqlite"]],
     ["bunx --bun without Node", "bun", ["bunx", "--bun", "@obsku/checkpoint-sqlite"]],
   ] as const)("%s", async (_, path, command) => {
     expect(await runWith(paths[path], ...command, "--version")).toEqual({

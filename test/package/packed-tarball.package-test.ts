@@ -93,7 +93,7 @@ describe("the packed tarball", () => {
     }
     expect(shippedFiles("dist/**/*.js")).toEqual([...bundles].sort());
     expect(shippedFiles("dist/**/*").filter((file) => !file.endsWith(".d.ts"))).toEqual(
-      [...bundles].flatMap((file) => [file, `${file}.map`]).sort(),
+      ["dist/THIRD-PARTY-LICENSES.txt", ...[...bundles].flatMap((file) => [file, `${file}.map`])].sort(),
     );
   });
 
@@ -115,14 +115,18 @@ describe("the packed tarball", () => {
 describe("the exports of the packed tarball", () => {
   test("are the entries of the build, each with its declarations", () => {
     const { "./package.json": _, ...entryPoints } = manifest.exports;
-    const commands = Object.values(manifest.bin ?? {});
-    const importable = ENTRIES.filter((entry) => !commands.includes(`./${builtFile(entry, ".js")}`));
+    const importable = ENTRIES.filter((entry) => entry.program === undefined);
     expect(Object.values(entryPoints)).toEqual(
       importable.map((entry) => ({
         types: `./${builtFile(entry, ".d.ts")}`,
         default: `./${builtFile(entry, ".js")}`,
       })),
     );
+  });
+
+  test("have a command for each entry that is a program", () => {
+    const programs = ENTRIES.filter((entry) => entry.program !== undefined);
+    expect(Object.values(manifest.bin ?? {})).toEqual(programs.map((entry) => builtFile(entry, ".js")));
   });
 
   test("are names of src/index.ts, all of them", async () => {
