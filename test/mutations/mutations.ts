@@ -20,6 +20,7 @@ const API = "test/integration/api.test.ts";
 const SERIALIZER = "test/unit/json-plus-serializer.test.ts";
 const OUTPUTS = "test/integration/outputs.test.ts";
 const OUTPUTS_VIEW = "test/integration/outputs-view.test.ts";
+const NODE_RESULTS = "test/unit/node-results.property.test.ts";
 const OUTPUTS_TABLE = "test/unit/outputs-table.test.ts";
 const OUTPUT_CACHE = "test/unit/output-cache.test.ts";
 const KEEP = "test/maintenance/keep-checkpoints.test.ts";
@@ -901,6 +902,20 @@ const LARGE_OUTPUTS: readonly Mutation[] = [
     replace: "text.length >= SHARING.threshold - 1 &&",
     breaks: "the threshold is one character off",
     tests: [OUTPUTS],
+  },
+  {
+    file: "src/outputs/node-results.ts",
+    find: "roomAfter(output, SHARING.threshold - 1)",
+    replace: "roomAfter(output, SHARING.threshold)",
+    breaks: "an output of exactly the threshold's length stays in its row",
+    tests: [NODE_RESULTS],
+  },
+  {
+    file: "src/outputs/node-results.ts",
+    find: "const COLON = 1;",
+    replace: "const COLON = 0;",
+    breaks: "a large record is taken for a small one, and stays in its row",
+    tests: [NODE_RESULTS],
   },
   {
     file: "src/outputs/node-results.ts",
