@@ -26,7 +26,10 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
 
   /** @param exitCode 128 and the signal's number. */
-  constructor(readonly exitCode: number) {
-    super("Interrupted: what was committed before stays.");
+  constructor(
+    readonly exitCode: number,
+    message = "Interrupted: what was committed before stays.",
+  ) {
+    super(message);
   }
 }

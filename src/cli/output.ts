@@ -8,6 +8,7 @@ import { ClosedPipe } from "./failures.js";
 import { page, pagerCommand } from "./pager.js";
 import { type Column, tableLines } from "./table.js";
 import { type Colours, coloursFor } from "./terminal.js";
+import { jsonLine } from "./text.js";
 
 export interface OutputOptions {
   isJson: boolean;
@@ -40,7 +41,12 @@ export class Output {
   }
 
   json(value: unknown): void {
-    this.line(serializer.serialize(value));
+    this.jsonLine(serializer.serialize(value));
+  }
+
+  /** What {@link json} prints, of a value that has been serialised before. */
+  jsonLine(json: string): void {
+    this.line(jsonLine(json));
   }
 
   /** Rows as lines of JSON, or as a table; `empty` goes to stderr if there are none. */

@@ -4,6 +4,7 @@ import manifest from "../../package.json" with { type: "json" };
 import type { Cli, CommonOptions } from "./cli.js";
 import { PROGRAM } from "./command.js";
 import { COMMANDS } from "./commands/index.js";
+import { linesOf } from "./text.js";
 
 const NAMING = `
 A SESSION is an id, its unique beginning or end, or a title. A CHECKPOINT is an id, its unique beginning or end,
@@ -26,6 +27,7 @@ export async function programFor(cli: Cli, named: string | undefined): Promise<C
     .helpCommand("help [command]", "show the help of a command")
     .addHelpText("after", NAMING)
     .exitOverride()
+    .configureOutput({ outputError: (text, print) => print(linesOf(text).join("\n")) })
     .hook("preAction", (_, command) => {
       cli.configure(commonOptionsOf(command));
     });

@@ -29,6 +29,11 @@ function escaped(character: string): string {
   );
 }
 
+/** JSON that says the same, and in which strings have the characters escaped that JSON itself leaves as they are. */
+export function jsonLine(json: string): string {
+  return json.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** In columns of a terminal: East Asian characters and emoji take two. */
 export function widthOf(text: string): number {
   return Bun.stringWidth(text);

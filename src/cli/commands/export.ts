@@ -1,5 +1,7 @@
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import { finished } from "node:stream/promises";
 import { exportSessions } from "../../maintenance/index.js";
 import type { Cli } from "../cli.js";
 import { newCommand } from "../command.js";
@@ -27,18 +29,20 @@ export function exportCommand(cli: Cli) {
       for (const name of names) {
         ids.push((await sessionNamed(cli, file, name)).id);
       }
-      const target = options.output === undefined ? undefined : await newFile(options.output);
-      await cli.longRead(file, async (work) => {
-        const lines = exportSessions(file, {
-          ...work,
-          workspaceId: options.workspace,
-          ...(ids.length === 0 ? {} : { sessionIds: ids }),
+      const exportTo = (print: (text: string) => Promise<void>) =>
+        cli.longRead(file, async (work) => {
+          const lines = exportSessions(file, {
+            ...work,
+            workspaceId: options.workspace,
+            ...(ids.length === 0 ? {} : { sessionIds: ids }),
+          });
+          await writeAll(lines, print);
         });
-        await writeAll(lines, target?.write ?? write);
-      });
-      if (target !== undefined) {
-        await target.end();
-        note(`Exported to ${oneLine(options.output ?? "")}.`);
+      if (options.output === undefined) {
+        await exportTo(write);
+      } else {
+        await intoNewFile(options.output, exportTo);
+        note(`Exported to ${oneLine(options.output)}.`);
       }
     });
 }
@@ -58,13 +62,32 @@ async function writeAll(
   await writeText(chunk);
 }
 
-interface NewFile {
-  write: (text: string) => Promise<void>;
-  end: () => Promise<void>;
+/** Leaves no part of a file behind if the work rejects. */
+async function intoNewFile(
+  path: string,
+  work: (writeText: (text: string) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const stream = await createFile(path);
+  stream.on("error", () => {}); // The write that failed rejects.
+  try {
+    await work((text) => writeTo(stream, text));
+    stream.end();
+    await finished(stream);
+  } catch (error) {
+    stream.destroy();
+    await rm(path, { force: true });
+    throw error;
+  }
+}
+
+function writeTo(stream: WriteStream, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(text, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** @throws {CommandFailure} if something is there. */
-async function newFile(path: string): Promise<NewFile> {
+async function createFile(path: string): Promise<WriteStream> {
   const stream = createWriteStream(path, { flags: "wx", mode: 0o600 });
   try {
     await once(stream, "open");
@@ -73,14 +96,5 @@ async function newFile(path: string): Promise<NewFile> {
       `The file ${oneLine(JSON.stringify(path))} cannot be created (${error instanceof Error ? error.message : String(error)}): name a new one.`,
     );
   }
-  return {
-    write: (text) =>
-      new Promise((resolve, reject) => {
-        stream.write(text, (error) => (error ? reject(error) : resolve()));
-      }),
-    end: async () => {
-      stream.end();
-      await once(stream, "close");
-    },
-  };
+  return stream;
 }

@@ -51,7 +51,7 @@ async function printJson(cli: Cli, store: SqliteCheckpointStore, session: Sessio
   }
   cli.output.json({ session });
   for (const { text } of oldestFirst(lines)) {
-    cli.output.line(text);
+    cli.output.jsonLine(text);
   }
 }
 
