@@ -223,6 +223,14 @@ describe("a damaged file", () => {
     expect(stderr).toContain("    at ");
   });
 
+  test("an export into a file that fails leaves no part of it", async () => {
+    const to = join(folder.path, "part.jsonl");
+    const { exitCode, stderr } = await run(["export", path("damaged"), "--output", to]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toStartWith("error: Checkpoint data is corrupted or invalid: ");
+    expect(await Bun.file(to).exists()).toBe(false);
+  });
+
   test("salvage copies the rest, and lists what is lost", async () => {
     const to = join(folder.path, "salvaged.db");
     const output = await printed("salvage", path("damaged"), to);

@@ -61,9 +61,33 @@ describe("text in a pipe", () => {
     },
   );
 
+  test.each([
+    ["sessions"],
+    ["tree"],
+    ["export"],
+    ["show", HOSTILE],
+    ["messages", HOSTILE],
+    ["latest", HOSTILE],
+    ["checkpoint", `${HOSTILE}@latest`],
+  ])("JSON has them escaped, and says the same: %s", async (command, ...name) => {
+    const output = await printed(command, path, ...name, "--json");
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: none must be there
+    expect(output).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+    const texts: unknown[] = [];
+    for (const line of output.trimEnd().split("\n")) {
+      JSON.parse(line, (_, value) => {
+        texts.push(value);
+        return value;
+      });
+    }
+    expect(texts.some((text) => typeof text === "string" && text.startsWith(HOSTILE))).toBe(true);
+  });
+
   test("an error has them escaped too", async () => {
     const { stderr } = await run(["show", path, `${ESCAPE}[2Jnobody`]);
     expect(stderr).not.toContain(ESCAPE);
+    const unknown = await run(["show", path, "1", `--${ESCAPE}[2J`]);
+    expect(unknown.stderr).toContain("unknown option '--\\x1b[2J'");
   });
 });
 
@@ -126,5 +150,22 @@ describe.skipIf(!HAS_TERMINALS)(`on a terminal${reason}`, () => {
     const agreed = await runOnTerminal(args, { columns: 200, answer: { to, type: "y" } });
     expect(agreed.exitCode).toBe(0);
     expect((await printed("sessions", file)).trimEnd().split("\n")).toHaveLength(32);
+  });
+
+  test.each([
+    ["Ctrl+C", "\u0003", 130],
+    ["Ctrl+D", "\u0004", 1],
+  ] as const)("%s in place of an answer changes nothing", async (_, type, code) => {
+    const file = join(folder.path, `not-asked-${code}.db`);
+    copyFileSync(path, file);
+    const { exitCode, lines } = await runOnTerminal(["copy", file, "Session 1"], {
+      columns: 200,
+      answer: { to: "Continue? [y/N] ", type },
+    });
+    expect({ exitCode, last: withoutColours(lines.at(-1) ?? "") }).toEqual({
+      exitCode: code,
+      last: "error: Nothing was changed.",
+    });
+    expect((await printed("sessions", file)).trimEnd().split("\n")).toHaveLength(31);
   });
 });

@@ -8,7 +8,7 @@ import { newCommand } from "../command.js";
 import { CommandFailure } from "../failures.js";
 import { SESSION_HELP, sessionNamed } from "../naming.js";
 import { note, write } from "../output.js";
-import { oneLine } from "../text.js";
+import { jsonLine, oneLine } from "../text.js";
 
 /** Lines are written together up to so many characters. */
 const CHUNK = 64 * 1_024;
@@ -53,7 +53,7 @@ async function writeAll(
 ): Promise<void> {
   let chunk = "";
   for await (const line of lines) {
-    chunk += `${line}\n`;
+    chunk += `${jsonLine(line)}\n`;
     if (chunk.length >= CHUNK) {
       await writeText(chunk);
       chunk = "";
