@@ -62,14 +62,13 @@ describe("text in a pipe", () => {
   );
 
   test.each([
-    ["sessions"],
-    ["tree"],
-    ["export"],
-    ["show", HOSTILE],
-    ["messages", HOSTILE],
-    ["latest", HOSTILE],
-    ["checkpoint", `${HOSTILE}@latest`],
-  ])("JSON has them escaped, and says the same: %s", async (command, ...name) => {
+    ["sessions", []],
+    ["tree", []],
+    ["show", [HOSTILE]],
+    ["messages", [HOSTILE]],
+    ["latest", [HOSTILE]],
+    ["checkpoint", [`${HOSTILE}@latest`]],
+  ] as const)("JSON has them escaped, and says the same: %s", async (command, name) => {
     const output = await printed(command, path, ...name, "--json");
     // biome-ignore lint/suspicious/noControlCharactersInRegex: none must be there
     expect(output).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
@@ -105,6 +104,12 @@ describe.skipIf(!HAS_TERMINALS)(`on a terminal${reason}`, () => {
     for (const env of [{ NO_COLOR: "1" }, { TERM: "dumb" }]) {
       expect((await runOnTerminal(["sessions", path], { env })).text).not.toContain(ESCAPE);
     }
+  });
+
+  test("an export has control characters escaped", async () => {
+    const { text } = await runOnTerminal(["export", path, HOSTILE]);
+    expect(text).toContain("\\u202eevil\\u009b31m");
+    expect(text).not.toMatch(/[\u007f-\u009f\u202e]/);
   });
 
   test("shortens ids, and finds the session by the short one", async () => {

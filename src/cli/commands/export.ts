@@ -39,12 +39,17 @@ export function exportCommand(cli: Cli) {
           await writeAll(lines, print);
         });
       if (options.output === undefined) {
-        await exportTo(write);
+        await exportTo(cli.output.isTerminal ? writeToTerminal : write);
       } else {
         await intoNewFile(options.output, exportTo);
         note(`Exported to ${oneLine(options.output)}.`);
       }
     });
+}
+
+/** Elsewhere the lines stay as the maintenance function yields them. */
+function writeToTerminal(text: string): Promise<void> {
+  return write(text.split("\n").map(jsonLine).join("\n"));
 }
 
 async function writeAll(
@@ -53,7 +58,7 @@ async function writeAll(
 ): Promise<void> {
   let chunk = "";
   for await (const line of lines) {
-    chunk += `${jsonLine(line)}\n`;
+    chunk += `${line}\n`;
     if (chunk.length >= CHUNK) {
       await writeText(chunk);
       chunk = "";
