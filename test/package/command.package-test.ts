@@ -54,6 +54,9 @@ async function runWith(path: string, ...command: readonly string[]) {
     env: {
       ...process.env,
       PATH: path,
+      // npm sets these, and Bun takes them for a Node that is installed.
+      NODE: undefined,
+      npm_node_execpath: undefined,
       BUN_INSTALL: join(installed.project, "bun-global"),
       npm_config_prefix: join(installed.project, "npm-global"),
       npm_config_cache: join(installed.project, "npm-cache"),
