@@ -23,6 +23,8 @@ const LEAST_DISTINCT = 2_800;
 /** Longer than the suite takes on a busy machine. */
 const TIME_LIMIT_MS = 20 * 60_000;
 
+const LINES_BEFORE_A_FAILURE = 30;
+
 const PACKAGE_TESTS = "test/package/*.package-test.ts";
 
 const { values } = parseArgs({
@@ -57,8 +59,8 @@ const run = Bun.spawn(
   },
 );
 const exitCode = await run.exited;
-const quiet = (await Bun.file(log).text()).split("\n").filter((line) => !line.startsWith("(pass)"));
-console.log(quiet.join("\n"));
+const lines = (await Bun.file(log).text()).split("\n");
+console.log(lines.filter((line) => !line.startsWith("(pass)")).join("\n"));
 
 const cases = await casesIn(report);
 const failed = cases.filter(({ outcome }) => outcome === "failed").length;
@@ -66,6 +68,7 @@ const skipped = cases.filter(({ outcome }) => outcome === "skipped");
 const passed = cases.length - failed - skipped.length;
 const distinct = new Set(cases.map(({ file, name }) => `${file}: ${name}`)).size;
 const problems = [
+  ...failuresIn(lines),
   ...(exitCode === 0 ? [] : [`the runner ended with ${run.signalCode ?? exitCode}`]),
   ...(distinct >= leastDistinct ? [] : [`${distinct} distinct cases ran, at least ${leastDistinct} must`]),
   ...absentFiles().map((file) => `${file} took no part`),
@@ -100,6 +103,16 @@ async function casesIn(path: string): Promise<Case[]> {
       name: /name="([^"]*)"/.exec(attributes)?.[1] ?? "",
       outcome: body.includes("<failure") ? "failed" : body.includes("<skipped") ? "skipped" : "passed",
     }),
+  );
+}
+
+/** Every failed test with the end of what was printed before it, so that the end of a long log tells all. */
+function failuresIn(printed: readonly string[]): string[] {
+  const ends = printed.flatMap((line, index) => (/^\((?:pass|fail|skip)\) /.test(line) ? [index] : []));
+  return ends.flatMap((end, nth) =>
+    printed[end]?.startsWith("(fail)")
+      ? printed.slice(Math.max((ends[nth - 1] ?? -1) + 1, end - LINES_BEFORE_A_FAILURE), end + 1)
+      : [],
   );
 }
 
