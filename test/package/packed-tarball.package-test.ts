@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { bundledFiles, gzippedSize } from "../../scripts/bundle.js";
-import { builtFile, ENTRIES, type Entry } from "../../scripts/entries.js";
+import { builtFile, ENTRIES } from "../../scripts/entries.js";
 import * as source from "../../src/index.js";
 import { type InstalledPackage, packAndInstall, ROOT, tool } from "./installed-package.js";
 
@@ -115,17 +115,18 @@ describe("the packed tarball", () => {
 describe("the exports of the packed tarball", () => {
   test("are the entries of the build, each with its declarations", () => {
     const { "./package.json": _, ...entryPoints } = manifest.exports;
-    const isCommand = ({ program }: Entry) => program !== undefined;
-    expect(Object.values(manifest.bin ?? {})).toEqual(
-      ENTRIES.filter(isCommand).map((entry) => builtFile(entry, ".js")),
-    );
-    const importable = ENTRIES.filter((entry) => !isCommand(entry));
+    const importable = ENTRIES.filter((entry) => entry.program === undefined);
     expect(Object.values(entryPoints)).toEqual(
       importable.map((entry) => ({
         types: `./${builtFile(entry, ".d.ts")}`,
         default: `./${builtFile(entry, ".js")}`,
       })),
     );
+  });
+
+  test("have a command for each entry that is a program", () => {
+    const programs = ENTRIES.filter((entry) => entry.program !== undefined);
+    expect(Object.values(manifest.bin ?? {})).toEqual(programs.map((entry) => builtFile(entry, ".js")));
   });
 
   test("are names of src/index.ts, all of them", async () => {
