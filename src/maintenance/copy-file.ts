@@ -45,11 +45,8 @@ const CHECK_INTEGRITY = "PRAGMA integrity_check(1)";
 /** Milliseconds between two reports of progress. */
 const REPORT_EVERY = 50;
 
-/**
- * Between the snapshot that is counted and the one that is copied a writer may commit, because VACUUM INTO cannot run in a
- * transaction. They begin within some ten microseconds, so that a second mismatch in a row is unlikely.
- */
-const MOST_ATTEMPTS = 5;
+/** Changes when another connection commits. In a transaction it is that of the snapshot. */
+const SELECT_DATA_VERSION = "PRAGMA data_version";
 
 /** The two connections of the worker on the source. */
 const COUNTING = 0;
@@ -94,19 +91,16 @@ async function copyChecked(
   target: TargetFile,
   work: LongWork,
 ): Promise<Record<string, number>> {
-  for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
-    target.create();
-    const expected = await makeCopy(source, shape, target, work);
-    const found = await checkCopy(shape.tables, target, work);
-    if (isDeepStrictEqual(found, expected)) {
-      return found.rows;
-    }
-    target.discard();
+  target.create();
+  const copied = await makeCopy(source, shape, target, work);
+  const found = await checkCopy(shape.tables, target, work);
+  if (!copied.wasWrittenTo && !isDeepStrictEqual(found, copied.contents)) {
+    throw new StorageError(
+      `the copy of ${JSON.stringify(source)} does not hold as many rows as the file, to which nobody wrote meanwhile. ` +
+        "Nothing was left behind: verify the file, then call again.",
+    );
   }
-  throw new StorageError(
-    `the copy of ${JSON.stringify(source)} does not hold as many rows as the file, after ${MOST_ATTEMPTS} attempts. ` +
-      "Nothing was left behind: verify the file, then call again.",
-  );
+  return found.rows;
 }
 
 interface Shape {
@@ -127,20 +121,40 @@ function shapeOf(source: string, busyTimeout: number): Shape {
   }
 }
 
-/** Returns what the state that was copied holds. */
-async function makeCopy(source: string, shape: Shape, target: TargetFile, work: LongWork): Promise<Contents> {
+/** The file immediately before it was copied. */
+interface CopiedFile {
+  contents: Contents;
+  /** VACUUM INTO cannot run in the transaction that counts, so the copy may hold more commits: then its numbers may differ. */
+  wasWrittenTo: boolean;
+}
+
+async function makeCopy(
+  source: string,
+  shape: Shape,
+  target: TargetFile,
+  work: LongWork,
+): Promise<CopiedFile> {
   const worker = await SqlWorker.open([source, source], work.busyTimeout);
   try {
     const copying = worker.run(
       [
         { on: COUNTING, sql: "BEGIN" },
-        { on: COUNTING, sql: "SELECT 1 FROM main.sqlite_schema LIMIT 1" },
+        { on: COUNTING, sql: SELECT_DATA_VERSION },
         { on: COPYING, sql: "VACUUM INTO ?1", parameters: [target.partial] },
       ],
       work.signal,
     );
     await reportGrowth(copying, shape, target, work);
-    return await readContents(worker, shape.tables, work);
+    const [, before] = await copying;
+    const contents = await readContents(worker, shape.tables, work);
+    const [, after] = await worker.run(
+      [
+        { on: COUNTING, sql: "COMMIT" },
+        { on: COUNTING, sql: SELECT_DATA_VERSION },
+      ],
+      work.signal,
+    );
+    return { contents, wasWrittenTo: !isDeepStrictEqual(before, after) };
   } finally {
     await close(worker, target, work);
   }

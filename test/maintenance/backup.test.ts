@@ -19,7 +19,14 @@ import {
   StorageError,
   StoreOpenError,
 } from "../../src/index.js";
-import { backup, type Progress, restore, salvage, verify } from "../../src/maintenance/index.js";
+import {
+  backup,
+  type LongRunningOptions,
+  type Progress,
+  restore,
+  salvage,
+  verify,
+} from "../../src/maintenance/index.js";
 import { missingMount, mount } from "../faults/support/mounting.js";
 import { Random } from "../faults/support/random.js";
 import { fillFile, readTables } from "../support/filled-file.js";
@@ -188,6 +195,37 @@ describe("restore", () => {
   });
 });
 
+describe("backup compares the number of rows", () => {
+  /** Runs once the copy is made, before it is checked. */
+  function onceCopied(callback: () => void): LongRunningOptions {
+    return {
+      onProgress: ({ done, total }) => {
+        if (done === total) callback();
+      },
+    };
+  }
+
+  test("and rejects if the copy lacks some, and leaves nothing", async () => {
+    await fillFile(path, SMALL);
+    const lose = onceCopied(() => {
+      const [partial = ""] = filesBeside().filter((name) => name.endsWith(".partial"));
+      runOn(join(folder.path, partial), "DELETE FROM messages");
+    });
+    await expect(backup(path, to, lose)).rejects.toThrow("does not hold as many rows as the file");
+    expect(filesBeside()).toEqual([]);
+  });
+
+  test("unless another connection has committed, which the copy may hold or not", async () => {
+    await fillFile(path, SMALL);
+    const writeAndLose = onceCopied(() => {
+      runOn(path, "UPDATE sessions SET title = 'changed'");
+      const [partial = ""] = filesBeside().filter((name) => name.endsWith(".partial"));
+      runOn(join(folder.path, partial), "DELETE FROM facts");
+    });
+    expect((await backup(path, to, writeAndLose)).rows).toMatchObject({ facts: 0 });
+  });
+});
+
 describe("backup while another process writes", () => {
   test("holds one state, with all that was acknowledged before, and the writer continues", async () => {
     const store = new SqliteCheckpointStore(path);
@@ -198,7 +236,7 @@ describe("backup while another process writes", () => {
     });
     try {
       const lines = linesOf(writer.stdout);
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 4; round++) {
         let acknowledged = Number((await lines.next()).value);
         while (acknowledged < 40 * (round + 1)) {
           acknowledged = Number((await lines.next()).value);
