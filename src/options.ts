@@ -42,7 +42,8 @@ export interface SqliteCheckpointStoreOptions {
   /**
    * How many checkpoints a session keeps per namespace, at least 1. A save deletes the ones that are older than the newest so many,
    * in its own transaction: at most four of them, so a namespace that holds more shrinks over its next saves. A checkpoint that a
-   * fork or another checkpoint names as its `parentId` is deleted like any other.
+   * fork or another checkpoint names as its `parentId` is deleted like any other. Outputs that nothing refers to any more are swept
+   * once in as many deletions as the session has checkpoints, at most 500 per save.
    * @default Infinity: all of them
    */
   keepCheckpoints?: number | undefined;

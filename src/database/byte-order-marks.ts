@@ -35,10 +35,11 @@ function dropsMarksOf(database: Database): boolean {
 }
 
 export function bindingSpareMarks<T>(statement: Prepared<T>): Prepared<T> {
-  const { all, get, run, values } = statement;
+  const { all, get, iterate, run, values } = statement;
   return Object.assign(statement, {
     all: (...parameters: SQLQueryBindings[]) => all.apply(statement, parameters.map(withSpareMark)),
     get: (...parameters: SQLQueryBindings[]) => get.apply(statement, parameters.map(withSpareMark)),
+    iterate: (...parameters: SQLQueryBindings[]) => iterate.apply(statement, parameters.map(withSpareMark)),
     run: (...parameters: SQLQueryBindings[]) => run.apply(statement, parameters.map(withSpareMark)),
     values: (...parameters: SQLQueryBindings[]) => values.apply(statement, parameters.map(withSpareMark)),
   });

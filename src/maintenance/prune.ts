@@ -7,6 +7,7 @@
 import type { Connection, Statements } from "../database/connection.js";
 import { InvalidArgumentError } from "../errors.js";
 import { ColumnReader } from "../rows/column-reader.js";
+import { OutputsSweep, type StoredOutput } from "../tables/outputs-sweep.js";
 import {
   optionalBoolean,
   optionalObject,
@@ -20,7 +21,7 @@ import { type CheckpointRules, ExpiredCheckpoints } from "./expired-checkpoints.
 import { IdleSessions, SESSION_TABLES, type SessionRow, type SessionTable } from "./idle-sessions.js";
 import { openForReading, openForWriting } from "./opening.js";
 import { filePath, type LongRunningOptions, type LongWork, longRunning } from "./options.js";
-import { OutputsSweep, type StoredOutput } from "./outputs-sweep.js";
+import { Sweeping } from "./sweeping.js";
 import { ShortTransactions, STEP_ROWS, stepOf } from "./transactions.js";
 
 /**
@@ -191,6 +192,7 @@ class Pruning {
   readonly #expired: ExpiredCheckpoints;
   readonly #idle: IdleSessions;
   readonly #outputs: OutputsSweep;
+  readonly #sweeping: Sweeping;
   readonly #report: PruneReport;
 
   constructor(connection: Connection, rules: Rules, work: LongWork) {
@@ -201,6 +203,7 @@ class Pruning {
     this.#expired = new ExpiredCheckpoints(connection, rules);
     this.#idle = new IdleSessions(connection, rules.sessionsIdleSince ?? Number.MIN_SAFE_INTEGER);
     this.#outputs = new OutputsSweep(connection);
+    this.#sweeping = new Sweeping(connection, this.#transactions);
     this.#report = { sessions: 0, checkpoints: 0, messages: 0, outputs: 0, bytes: 0, dryRun: rules.dryRun };
   }
 
@@ -290,38 +293,30 @@ class Pruning {
 
   async #deleteExpired(id: string): Promise<void> {
     for (const namespace of this.#expired.namespaces(id)) {
-      await this.#repeat(
-        "checkpoints",
-        () => this.#expired.first(id, namespace, STEP_ROWS),
-        (step) => this.#expired.delete(step),
-      );
+      await this.#deleteExpiredIn(id, namespace);
+    }
+  }
+
+  /** The write lock is taken only if there is something to delete. */
+  async #deleteExpiredIn(id: string, namespace: string): Promise<void> {
+    const find = () => this.#expired.first(id, namespace, STEP_ROWS);
+    while (find().length > 0) {
+      const deleted = await this.#transactions.run(() => {
+        const step = stepOf(find());
+        this.#expired.delete(step);
+        return step;
+      });
+      this.#count("checkpoints", deleted);
+      this.#work.throwIfAborted();
     }
   }
 
   /** Also what a call that was killed before its sweep left behind. */
   async #sweep(id: string): Promise<void> {
-    await this.#repeat(
-      "outputs",
-      () => this.#outputs.unused(id, STEP_ROWS),
-      (step) => this.#outputs.delete(step),
-    );
-  }
-
-  /** Deletes in transactions of its own until nothing is found; the write lock is taken only if there is something to delete. */
-  async #repeat<T extends { bytes: number }>(
-    what: Counted,
-    find: () => readonly T[],
-    deleteAll: (step: readonly T[]) => unknown,
-  ): Promise<void> {
-    while (find().length > 0) {
-      const deleted = await this.#transactions.run(() => {
-        const step = stepOf(find());
-        deleteAll(step);
-        return step;
-      });
-      this.#count(what, deleted);
+    await this.#sweeping.deleteUnused(id, (outputs) => {
+      this.#count("outputs", outputs);
       this.#work.throwIfAborted();
-    }
+    });
   }
 
   /** Counts what {@link #pruneSession} would delete. */
@@ -335,14 +330,8 @@ class Pruning {
         .namespaces(id)
         .flatMap((namespace) => this.#expired.first(id, namespace, ALL));
       this.#count("checkpoints", expired);
-      this.#count(
-        "outputs",
-        this.#outputs.unused(
-          id,
-          ALL,
-          expired.map(({ position }) => position),
-        ),
-      );
+      const dropped = new Set(expired.map(({ position }) => position));
+      this.#count("outputs", this.#outputs.unused(id, dropped).outputs);
     }
   }
 

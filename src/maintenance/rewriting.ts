@@ -5,8 +5,8 @@ import { ColumnReader } from "../rows/column-reader.js";
 import { OutputsTable } from "../tables/outputs.js";
 import type { LongWork } from "./options.js";
 import { sharedForm, wholeForm } from "./output-forms.js";
-import { OutputsSweep } from "./outputs-sweep.js";
-import { type ShortTransactions, STEP_BYTES, STEP_ROWS, stepOf } from "./transactions.js";
+import { Sweeping } from "./sweeping.js";
+import { type ShortTransactions, STEP_BYTES, STEP_ROWS } from "./transactions.js";
 
 export type Form = "shared" | "whole";
 
@@ -47,14 +47,14 @@ interface Step {
 export class Rewriting {
   readonly #statements: Statements<keyof typeof REWRITING_SQL>;
   readonly #outputs: OutputsTable;
-  readonly #sweep: OutputsSweep;
+  readonly #sweeping: Sweeping;
   readonly #transactions: ShortTransactions;
   readonly #work: LongWork;
 
   constructor(connection: Connection, transactions: ShortTransactions, work: LongWork) {
     this.#statements = connection.statements(REWRITING_SQL);
     this.#outputs = new OutputsTable(connection, new OutputCache(0));
-    this.#sweep = new OutputsSweep(connection);
+    this.#sweeping = new Sweeping(connection, transactions);
     this.#transactions = transactions;
     this.#work = work;
   }
@@ -120,7 +120,7 @@ export class Rewriting {
     let id = "";
     for (let next = this.#nextSession(id); next !== undefined; next = this.#nextSession(id)) {
       id = next;
-      await this.#sweepSession(id);
+      await this.#sweeping.deleteUnused(id, () => this.#work.throwIfAborted());
       this.#work.throwIfAborted();
     }
   }
@@ -128,11 +128,5 @@ export class Rewriting {
   #nextSession(after: string): string | undefined {
     const row = this.#statements.nextSession.get(after);
     return row === null ? undefined : checkpoints.text(row, "id");
-  }
-
-  async #sweepSession(id: string): Promise<void> {
-    while (this.#sweep.unused(id, 1).length > 0) {
-      await this.#transactions.run(() => this.#sweep.delete(stepOf(this.#sweep.unused(id, STEP_ROWS))));
-    }
   }
 }

@@ -155,7 +155,7 @@ function decode(bytes: Uint8Array, start: number, end: number): string {
 }
 
 /** 22 characters of base64url hold 132 bits of the SHA-256. */
-const HASH_LENGTH = 22;
+export const HASH_LENGTH = 22;
 
 /** The beginning of the SHA-256 in base64url: short, because rows refer to pieces by it, and text, because JSON holds it. */
 export function hashOf(text: string | Uint8Array): string {

@@ -12,39 +12,13 @@ import { type CachedOutput, OutputCache } from "../outputs/output-cache.js";
 import { hashOf, piecesOf } from "../outputs/pieces.js";
 import { ignoredByTrigger } from "../rows/column-reader.js";
 import { hashReferredToBy, hasOutputs, nodesOf, OUTPUTS_TABLE } from "../schema/outputs.js";
+import { OutputsSweep } from "./outputs-sweep.js";
 
 /** Node results as SQL's `json_each` takes them: what a damaged row is wrapped around may be no JSON. */
 export const nodesToRead = (row: string) => {
   const nodes = nodesOf(row);
   return `CASE WHEN json_valid(${nodes}) THEN ${nodes} ELSE '{}' END`;
 };
-
-/**
- * The beginning of a statement on a session's outputs: `needed` are the hashes that checkpoints of it refer to, and those of
- * the pieces that these name.
- *
- * @param checkpoints Which checkpoints (`saved`) count.
- */
-export const NEEDED = (checkpoints: string, sessionId: string) => `
-    WITH
-      referred (hash) AS (
-        SELECT DISTINCT ${hashReferredToBy("node")}
-        FROM main.checkpoints AS saved
-        JOIN json_each(${nodesToRead("saved")}) AS node
-        WHERE ${checkpoints}
-      ),
-      needed (hash) AS (
-        SELECT hash
-        FROM referred
-        WHERE hash IS NOT NULL
-        UNION
-        SELECT piece.value
-        FROM referred
-        CROSS JOIN main.checkpoint_sqlite_outputs AS whole
-          ON whole.session_id = ${sessionId}
-          AND whole.hash = referred.hash
-        CROSS JOIN json_each(CASE WHEN json_valid(whole.pieces) THEN whole.pieces ELSE '[]' END) AS piece
-      )`;
 
 export const OUTPUTS_SQL = {
   insert: `
@@ -66,9 +40,28 @@ export const OUTPUTS_SQL = {
       ON outputs.session_id = +?1
       AND outputs.hash = wanted.value`,
 
+  // What a checkpoint refers to, and the pieces of that.
   copyToFork: `
     INSERT INTO main.checkpoint_sqlite_outputs (session_id, hash, text, pieces)
-    ${NEEDED("saved.id = +?1", "+?2")}
+    WITH
+      referred (hash) AS (
+        SELECT DISTINCT ${hashReferredToBy("node")}
+        FROM main.checkpoints AS saved
+        JOIN json_each(${nodesToRead("saved")}) AS node
+        WHERE saved.id = +?1
+      ),
+      needed (hash) AS (
+        SELECT hash
+        FROM referred
+        WHERE hash IS NOT NULL
+        UNION
+        SELECT piece.value
+        FROM referred
+        CROSS JOIN main.checkpoint_sqlite_outputs AS whole
+          ON whole.session_id = +?2
+          AND whole.hash = referred.hash
+        CROSS JOIN json_each(CASE WHEN json_valid(whole.pieces) THEN whole.pieces ELSE '[]' END) AS piece
+      )
     SELECT ?3, outputs.hash, outputs.text, outputs.pieces
     FROM needed
     CROSS JOIN main.checkpoint_sqlite_outputs AS outputs
@@ -77,19 +70,11 @@ export const OUTPUTS_SQL = {
 
   copyToSession: `
     INSERT INTO main.checkpoint_sqlite_outputs (session_id, hash, text, pieces)
-    ${NEEDED("saved.session_id = +?1", "+?1")}
     SELECT ?2, outputs.hash, outputs.text, outputs.pieces
-    FROM needed
+    FROM json_each(?3) AS needed
     CROSS JOIN main.checkpoint_sqlite_outputs AS outputs
       ON outputs.session_id = +?1
-      AND outputs.hash = needed.hash`,
-
-  // What no checkpoint of the session refers to any more.
-  deleteUnused: `
-    ${NEEDED("saved.session_id = +?1", "+?1")}
-    DELETE FROM main.checkpoint_sqlite_outputs
-    WHERE session_id = +?1
-      AND hash NOT IN (SELECT hash FROM needed)`,
+      AND outputs.hash = needed.value`,
 };
 
 /** How many hashes are remembered to be in the file: about 100 bytes of memory each. */
@@ -98,6 +83,7 @@ const MOST_KNOWN = 50_000;
 export class OutputsTable {
   readonly #connection: Connection;
   readonly #statements: Statements<keyof typeof OUTPUTS_SQL>;
+  readonly #sweep: OutputsSweep;
   readonly #isShared: boolean;
   /** By session: what is in the file for certain, because a transaction that wrote or saw it was committed. */
   readonly #known = new Map<string, Set<string>>();
@@ -115,6 +101,7 @@ export class OutputsTable {
   ) {
     this.#connection = connection;
     this.#statements = connection.statements(OUTPUTS_SQL);
+    this.#sweep = new OutputsSweep(connection);
     this.#isShared = !connection.isOwned;
   }
 
@@ -183,15 +170,22 @@ export class OutputsTable {
     this.#statements.copyToFork.run(checkpointId, originalId, forkId);
   }
 
-  /** Copies what all checkpoints of a session refer to. */
+  /** Copies what the checkpoints of a session refer to, and no more. */
   copyToSession(originalId: string, copyId: string): void {
-    this.#statements.copyToSession.run(originalId, copyId);
+    const needed = this.#sweep.needed(originalId);
+    this.#statements.copyToSession.run(originalId, copyId, JSON.stringify(needed));
   }
 
-  /** Deletes what no checkpoint of the session refers to any more. */
-  deleteUnused(sessionId: string): void {
-    this.#statements.deleteUnused.run(sessionId);
+  /**
+   * Deletes what no checkpoint of the session refers to any more.
+   *
+   * @param most How many outputs at most: writers wait for it.
+   */
+  deleteUnused(sessionId: string, most = Number.POSITIVE_INFINITY): SweepResult {
+    const { outputs, checkpointsRead } = this.#sweep.unused(sessionId);
+    this.#sweep.delete(outputs.slice(0, most));
     this.#forgetAll();
+    return { checkpointsRead, isDone: outputs.length <= most };
   }
 
   /** Reads each output of a session at most once, as long as it is used. */
@@ -275,6 +269,12 @@ export class OutputsTable {
     this.#known.clear();
     this.#knownCount = 0;
   }
+}
+
+export interface SweepResult {
+  checkpointsRead: number;
+  /** Not if more outputs were found than were deleted. */
+  isDone: boolean;
 }
 
 /** A row of the table, without its session. */

@@ -51,18 +51,19 @@ export const RETENTION_SQL = {
 /** A save adds one checkpoint, so any number above one shrinks a namespace that holds too many. */
 const MOST_PER_SAVE = 4;
 
-/** If few are kept: what one sweep costs is spread over so many deletions. */
+/** The fewest deletions of checkpoints between two sweeps, and the most outputs that one sweep deletes. */
 const LEAST_BETWEEN_SWEEPS = 8;
+const MOST_PER_SWEEP = 500;
 
-/** For how many sessions the deletions since the last sweep are counted. */
+/** For how many sessions the deletions to the next sweep are counted. */
 const MOST_COUNTED = 10_000;
 
 export class CheckpointRetention {
   readonly #statements: Statements<keyof typeof RETENTION_SQL>;
   readonly #outputs: OutputsTable;
   readonly #kept: number;
-  /** By session. */
-  readonly #deletedSinceSweep = new Map<string, number>();
+  /** By session, after how many more deletions its next sweep is due. */
+  readonly #deletionsToSweep = new Map<string, number>();
 
   /** @param kept How many checkpoints of a namespace are kept; `Infinity`: all. */
   constructor(connection: Connection, outputs: OutputsTable, kept: number) {
@@ -85,22 +86,37 @@ export class CheckpointRetention {
       namespace === ""
         ? this.#statements.deleteExpiredInRoot.run(sessionId, newer, most, id)
         : this.#statements.deleteExpiredInNamespace.run(sessionId, newer, most, id, namespace);
-    if (changes > 0 && this.#isSweepDue(sessionId, changes)) {
-      this.#outputs.deleteUnused(sessionId);
+    if (changes > 0) {
+      this.#sweepAfter(changes, sessionId);
     }
   }
 
   /**
-   * A sweep reads all checkpoints of the session that are left. It is due after as many deletions as are kept, so a save pays for
-   * reading about one row; and at the first deletion, because a process may end before it has made so many.
+   * A sweep reads all checkpoints of the session. The next is due after as many deletions as it has read, so a deletion pays for
+   * reading about one row. A process may end before it has made so many, so its first deletion sweeps too; but not while a
+   * namespace shrinks, which would read thousands of rows. A sweep that is rolled back is made up for by the next one.
    */
-  #isSweepDue(sessionId: string, deleted: number): boolean {
-    const before = this.#deletedSinceSweep.get(sessionId) ?? Number.POSITIVE_INFINITY;
-    const isDue = before + deleted >= Math.max(this.#kept, LEAST_BETWEEN_SWEEPS);
-    if (this.#deletedSinceSweep.size >= MOST_COUNTED) {
-      this.#deletedSinceSweep.clear();
+  #sweepAfter(deleted: number, sessionId: string): void {
+    const left = this.#deletionsToSweep.get(sessionId);
+    const isShrinking = left === undefined && deleted === MOST_PER_SAVE;
+    if (isShrinking) {
+      return;
     }
-    this.#deletedSinceSweep.set(sessionId, isDue ? 0 : before + deleted);
-    return isDue;
+    const next = (left ?? 0) - deleted;
+    this.#remember(sessionId, next > 0 ? next : this.#sweep(sessionId));
+  }
+
+  /** Returns after how many deletions the next sweep is due. */
+  #sweep(sessionId: string): number {
+    const { checkpointsRead, isDone } = this.#outputs.deleteUnused(sessionId, MOST_PER_SWEEP);
+    return isDone ? Math.max(checkpointsRead, LEAST_BETWEEN_SWEEPS) : 0;
+  }
+
+  /** Forgetting a session costs one sweep more. */
+  #remember(sessionId: string, deletions: number): void {
+    if (this.#deletionsToSweep.size >= MOST_COUNTED) {
+      this.#deletionsToSweep.clear();
+    }
+    this.#deletionsToSweep.set(sessionId, deletions);
   }
 }

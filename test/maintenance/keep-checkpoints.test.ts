@@ -1,7 +1,8 @@
 /** The store option `keepCheckpoints`: what a save leaves of its namespace. */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
 import { InvalidArgumentError, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
+import { OutputsTable } from "../../src/tables/outputs.js";
 import { buildCheckpoint } from "../support/builders.js";
 import { buildWave, longText, outputsOf, storedOutputs } from "../support/large-outputs.js";
 import { runOn, withDatabase } from "../support/sql.js";
@@ -156,6 +157,61 @@ describe("outputs that no checkpoint refers to any more", () => {
     );
     await expect(saveWaves(store, id, [2, 2])).rejects.toThrow("no");
     expect((await store.listCheckpoints(id)).map(outputsOf)).toEqual([waveOf(1)]);
+  });
+
+  test("stay if a row whose JSON is damaged refers to them, and it reads again when it is repaired", async () => {
+    await using store = new SqliteCheckpointStore(path, { keepCheckpoints: 1 });
+    const { id } = await store.createSession("./d");
+    const { nodeResults } = buildWave(id, 1, waveOf(1));
+    const damaged = await store.saveCheckpoint(
+      buildCheckpoint(id, { namespace: "damaged", version: 1, nodeResults }),
+    );
+    runOn(path, "UPDATE checkpoints SET node_results = 'x' || node_results");
+    await saveWaves(store, id, [2, 20]);
+    runOn(path, "UPDATE checkpoints SET node_results = substr(node_results, 2) WHERE namespace = 'damaged'");
+    await using reader = new SqliteCheckpointStore(path);
+    expect(outputsOf(await reader.getCheckpoint(damaged.id))).toEqual(waveOf(1));
+  });
+
+  test("are looked for about once in as many deletions as the session has checkpoints", async () => {
+    await using all = new SqliteCheckpointStore(path, { synchronous: "normal" });
+    const { id } = await all.createSession("./d");
+    for (let version = 1; version <= 60; version++) {
+      const { nodeResults } = buildWave(id, version, waveOf(version));
+      await all.saveCheckpoint(buildCheckpoint(id, { namespace: "kept", version, nodeResults }));
+    }
+    await saveWaves(all, id, [1, 100]);
+    const ofAll = countStored();
+    await using few = new SqliteCheckpointStore(path, { keepCheckpoints: 4 });
+    using sweep = spyOn(OutputsTable.prototype, "deleteUnused");
+    await saveWaves(few, id, [101, 132]); // Four deletions each.
+    expect((await few.listCheckpoints(id, { namespace: "" })).length).toBe(4);
+    expect(sweep).not.toHaveBeenCalled();
+    await saveWaves(few, id, [133, 133]);
+    expect(sweep).toHaveBeenCalledTimes(1);
+    expect(countStored()).toBeLessThan(ofAll);
+    await saveWaves(few, id, [134, 196]);
+    expect(sweep).toHaveBeenCalledTimes(1);
+    await saveWaves(few, id, [197, 197]); // 64 deletions, of the 64 checkpoints that were read.
+    expect(sweep).toHaveBeenCalledTimes(2);
+  });
+
+  test("go over several saves if they are many, so that none takes long", async () => {
+    await using all = new SqliteCheckpointStore(path);
+    const { id } = await all.createSession("./d");
+    const outputs = Array.from({ length: 1_200 }, (_, seed) => [`n${seed}`, longText(seed, 1_100)]);
+    const large = await all.saveCheckpoint(buildWave(id, 1, Object.fromEntries(outputs)));
+    await saveWaves(all, id, [2, 2]);
+    await all.deleteCheckpoint(large.id);
+    const before = countStored();
+    await using few = new SqliteCheckpointStore(path, { keepCheckpoints: 1 });
+    const deleted: number[] = [];
+    for (let version = 3; version <= 5; version++) {
+      const stored = countStored();
+      await few.saveCheckpoint(buildWave(id, version, { small: version }));
+      deleted.push(stored - countStored());
+    }
+    expect(deleted).toEqual([500, 500, before - 1_000]);
   });
 
   test("of one session go without those of another", async () => {

@@ -1,9 +1,10 @@
 /** Maintenance of files whose checkpoints refer to large outputs, in pieces too, as stores write them. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Checkpoint, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
+import { type Checkpoint, CheckpointCorruptionError, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import {
   backup,
+  compact,
   copySession,
   exportSessions,
   importSessions,
@@ -195,4 +196,72 @@ describe("what nothing refers to any more", () => {
     await store.close();
     expect((await checkpointsOf(path, id)).at(-1)).toEqual(nodeResults(1));
   });
+});
+
+describe("what only a row of damaged JSON refers to", () => {
+  /** The newest checkpoint, and the one before it, whose row is cut in the middle. Returns what repairs it. */
+  async function damage(sessionId: string): Promise<() => void> {
+    const [row] = withDatabase(path, (database) =>
+      rowsOf<{ id: string; node_results: string }>(
+        database,
+        "SELECT id, node_results FROM checkpoints ORDER BY created_at DESC, rowid DESC LIMIT 1 OFFSET 1",
+      ),
+    );
+    const write = (text: string) =>
+      withDatabase(path, (database) =>
+        database.run("UPDATE checkpoints SET node_results = ?2 WHERE id = ?1", [row?.id ?? "", text]),
+      );
+    const text = row?.node_results ?? "";
+    write(text.slice(0, text.indexOf('"small"')));
+    await using store = new SqliteCheckpointStore(path);
+    await expect(store.listCheckpoints(sessionId)).rejects.toThrow(CheckpointCorruptionError);
+    return () => write(text);
+  }
+
+  test("stays when prune sweeps, so that it reads again when it is repaired", async () => {
+    const { id } = await fill();
+    const repair = await damage(id);
+    const dry = await prune(path, { keepCheckpoints: 2, dryRun: true });
+    expect(await prune(path, { keepCheckpoints: 2 })).toEqual({ ...dry, dryRun: false });
+    repair();
+    expect(await checkpointsOf(path, id)).toEqual(ALL.slice(-2));
+  });
+
+  test("stays when compact writes the other rows whole", async () => {
+    const { id } = await fill();
+    const repair = await damage(id);
+    expect((await compact(path, { whole: true })).checkpointsRewritten).toBe(WAVES - 1);
+    expect(outputs(path).length).toBeGreaterThan(0);
+    repair();
+    expect(await checkpointsOf(path, id)).toEqual(ALL);
+  });
+
+  test("is copied with the session", async () => {
+    const { id } = await fill();
+    const repair = await damage(id);
+    const copy = await copySession(path, id);
+    repair();
+    const hashes = (session: string) =>
+      withDatabase(path, (database) =>
+        rowsOf(
+          database,
+          "SELECT hash FROM checkpoint_sqlite_outputs WHERE session_id = ? ORDER BY hash",
+          session,
+        ),
+      );
+    expect(hashes(copy.id)).toEqual(hashes(id));
+  });
+});
+
+test("a copy of a session has no outputs that nothing refers to", async () => {
+  const { id } = await fill();
+  await using store = new SqliteCheckpointStore(path);
+  const [newest, ...older] = await store.listCheckpoints(id);
+  for (const { id: checkpoint } of older) await store.deleteCheckpoint(checkpoint);
+  const before = outputs(path).length;
+  const copy = await copySession(path, id);
+  const copied = outputs(path).length - before;
+  expect(await checkpointsOf(path, copy.id)).toEqual(newest === undefined ? [] : [newest.nodeResults]);
+  expect(await prune(path, { keepCheckpoints: 1, sessionIds: [copy.id] })).toMatchObject({ outputs: 0 });
+  expect((await prune(path, { keepCheckpoints: 1 })).outputs).toBe(before - copied);
 });

@@ -1,6 +1,6 @@
 /** `prune` against a model, alongside writers, and killed. */
 import type { Database } from "bun:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
 import {
   InvalidArgumentError,
@@ -9,6 +9,7 @@ import {
   StoreOpenError,
 } from "@obsku/checkpoint-sqlite";
 import { compact, type PrunePolicy, type PruneReport, prune } from "@obsku/checkpoint-sqlite/maintenance";
+import { Connection } from "../../src/database/connection.js";
 import { Random } from "../faults/support/random.js";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { runTogether } from "../support/children.js";
@@ -287,7 +288,7 @@ test("loses nothing of what a store writes meanwhile", async () => {
   expect(problemsIn(path)).toEqual([]);
 });
 
-test.each(["checkpoints", "sessions"])(
+test.each(["checkpoints", "sessions", "checkpoint_sqlite_outputs"])(
   "a trigger that ignores deletions from %s is an error, not an endless loop",
   async (table) => {
     await fill(new Random(2));
@@ -347,6 +348,38 @@ test("sweeps also what deleteCheckpoint left behind, in sessions that the policy
   expect(dry).toMatchObject({ checkpoints: 0, outputs: before - 1 });
   expect(await prune(path, { keepCheckpoints: 5, sessionIds: [one] })).toEqual({ ...dry, dryRun: false });
   expect([countOf(one), countOf(other)]).toEqual([1, before]);
+});
+
+test("keeps an output that a store refers to again after it was found unused", async () => {
+  await using store = new SqliteCheckpointStore(path);
+  const { id } = await store.createSession("./d");
+  const saved = await store.saveCheckpoint(buildWave(id, 1, { a: longText(1, 30_000), b: longText(2) }));
+  await store.saveCheckpoint(buildWave(id, 2, { a: "small" }));
+  const [row] = withDatabase(path, (database) =>
+    rowsOf<{ node_results: string }>(database, "SELECT node_results FROM checkpoints WHERE version = 1"),
+  );
+  await store.deleteCheckpoint(saved.id);
+  const { queryOnce } = Connection.prototype;
+  using spy = spyOn(Connection.prototype, "queryOnce").mockImplementation(function (
+    this: Connection,
+    sql,
+    ...given
+  ) {
+    if (sql === "BEGIN IMMEDIATE") {
+      spy.mockRestore();
+      withDatabase(path, (database) =>
+        database.run(
+          `INSERT INTO checkpoints (id, session_id, namespace, version, step, node_results, created_at)
+           VALUES ('again', ?1, '', 3, 0, ?2, ${Date.now()})`,
+          [id, row?.node_results ?? ""],
+        ),
+      );
+    }
+    return queryOnce.call(this, sql, ...given);
+  });
+  expect(await prune(path, { keepCheckpoints: 9 })).toMatchObject({ checkpoints: 0, outputs: 0 });
+  await using other = new SqliteCheckpointStore(path);
+  expect(outputsOf(await other.getCheckpoint("again"))).toEqual({ a: longText(1, 30_000), b: longText(2) });
 });
 
 test("a store that is open stores again what was swept", async () => {

@@ -38,6 +38,7 @@ describe("a statement that binds spare byte order marks", () => {
       expect(statement.get(given, given)).toEqual({ value: found, other: found });
       expect(statement.all("x", given)).toEqual([{ value: "x", other: found }]);
       expect(statement.values(given, "x")).toEqual([[found, "x"]]);
+      expect([...statement.iterate(given, "x")]).toEqual([{ value: found, other: "x" }]);
     },
   );
 

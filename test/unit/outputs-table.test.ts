@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Connection } from "../../src/database/connection.js";
 import { IN_MEMORY } from "../../src/database/connection.js";
 import { openFile } from "../../src/database/opening.js";
+import { StorageError } from "../../src/errors.js";
 import type { SharedOutput } from "../../src/outputs/node-results.js";
 import { hashOf } from "../../src/outputs/pieces.js";
 import { bootstrapSchema } from "../../src/schema/bootstrap.js";
@@ -33,7 +34,7 @@ function shared(output: unknown): SharedOutput {
 }
 
 /** As a row of the session would have it, whose nodes' outputs are these. */
-function insertCheckpoint(id: string, sessionId: string, nodeResults: string): void {
+function insertCheckpoint(id: string, sessionId: string, nodeResults: string | Uint8Array): void {
   connection.queryOnce(
     "INSERT INTO checkpoints (id, session_id, version, step, node_results, created_at) VALUES (?1, ?2, ?1, 0, ?3, 1)",
     id,
@@ -94,13 +95,57 @@ describe("a sweep", () => {
     expect(hashesOf("s")).toEqual([]);
   });
 
-  test("of a session with a damaged list of pieces does not fail", () => {
+  test.each<[string, (row: string, hash: string) => string | Uint8Array]>([
+    ["is cut behind it", (row, hash) => row.slice(0, row.indexOf(hash) + hash.length)],
+    ["lost what is before it", (row, hash) => row.slice(row.indexOf(hash))],
+    ["has another key before it", (row) => row.replace('"output"', '"outpuT"')],
+    ["has a letter instead of the quote before it", (row, hash) => row.replace(`"${hash}`, `x${hash}`)],
+    ["has a letter instead of the quote behind it", (row, hash) => row.replace(`${hash}"`, `${hash}x`)],
+    ["has a zero byte before it", (row) => row.replace("status", "sta\0us")],
+    ["became a BLOB", (row) => new TextEncoder().encode(row)],
+    ["is no UTF-8", (row) => new TextEncoder().encode(row).with(3, 0xff)],
+  ])("keeps what a row refers to that %s", (_, damage) => {
     const output = shared(longText(1, 50_000));
     table.insertMissing("s", [output]);
-    insertCheckpoint("1", "s", referring(output));
-    connection.queryOnce("UPDATE checkpoint_sqlite_outputs SET pieces = '[damaged' WHERE pieces IS NOT NULL");
+    const expected = hashesOf("s");
+    insertCheckpoint("1", "s", damage(referring(output), output.hash));
     table.deleteUnused("s");
-    expect(hashesOf("s")).toContain(output.hash);
+    expect(hashesOf("s")).toEqual(expected);
+  });
+
+  test.each([
+    ["is cut", "substr(pieces, 1, length(pieces) - 10)", 1],
+    ["does not begin as one", "'x' || substr(pieces, 2)", 0],
+    ["became a BLOB", "CAST(pieces AS BLOB)", 0],
+  ])("keeps the pieces in a list that %s", (_, damaged, lost) => {
+    const output = shared(longText(1, 50_000));
+    table.insertMissing("s", [output]);
+    const expected = hashesOf("s");
+    insertCheckpoint("1", "s", referring(output));
+    connection.queryOnce(`UPDATE checkpoint_sqlite_outputs SET pieces = ${damaged} WHERE pieces IS NOT NULL`);
+    table.deleteUnused("s");
+    expect(hashesOf("s")).toHaveLength(expected.length - lost);
+    expect(expected).toEqual(expect.arrayContaining(hashesOf("s")));
+  });
+
+  test("deletes no more than it is told to, and says whether that was all", () => {
+    table.insertMissing(
+      "s",
+      [1, 2, 3].map((seed) => shared(longText(seed))),
+    );
+    insertCheckpoint("1", "s", "{}");
+    expect(table.deleteUnused("s", 2)).toEqual({ checkpointsRead: 1, isDone: false });
+    expect(hashesOf("s")).toHaveLength(1);
+    expect(table.deleteUnused("s", 2)).toEqual({ checkpointsRead: 1, isDone: true });
+    expect(hashesOf("s")).toEqual([]);
+  });
+
+  test("is an error if a trigger ignores the deletion", () => {
+    table.insertMissing("s", [shared(longText(1))]);
+    connection.queryOnce(
+      "CREATE TRIGGER t BEFORE DELETE ON checkpoint_sqlite_outputs BEGIN SELECT raise(IGNORE); END",
+    );
+    expect(() => table.deleteUnused("s")).toThrow(StorageError);
   });
 });
 

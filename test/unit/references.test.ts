@@ -2,7 +2,13 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { encode } from "../../src/json-plus/encode.js";
 import { hashOf } from "../../src/outputs/pieces.js";
-import { hashesIn, hashReferredTo, REFERENCE_START, referenceTo } from "../../src/outputs/references.js";
+import {
+  hashesAnywhereIn,
+  hashesIn,
+  hashReferredTo,
+  REFERENCE_START,
+  referenceTo,
+} from "../../src/outputs/references.js";
 
 const hash = hashOf("an output");
 
@@ -73,5 +79,23 @@ describe("the hashes in a row's text", () => {
         expect(hashesIn(row(referenceTo(hashOf(text))))).toEqual([hashOf(text)]);
       }),
     );
+  });
+});
+
+describe("the hashes in a text that may be damaged", () => {
+  const hash = hashOf("text");
+
+  test.each([
+    ["in a reference", JSON.stringify(referenceTo(hash))],
+    ["in a list", JSON.stringify([hash, hash])],
+    ["behind a letter", `x${hash}"`],
+    ["before a letter", `"${hash}x`],
+    ["behind a zero byte, and before the end", `{\0${hash}`],
+  ])("are found %s", (_, text) => {
+    expect([...hashesAnywhereIn(text)]).toContain(hash);
+  });
+
+  test("are none in shorter words", () => {
+    expect([...hashesAnywhereIn(`{"${hash.slice(1)}":"${hash.slice(0, 21)}"}`)]).toEqual([]);
   });
 });
