@@ -12,11 +12,12 @@ import { StagedSession } from "./staging.js";
 import { ShortTransactions } from "./transactions.js";
 
 /**
- * Copies a session with its messages, checkpoints and entities under new ids, in one transaction. Times and versions stay. A
+ * Copies a session with its messages, checkpoints, their outputs, and entities under new ids, in one transaction. Times and versions stay. A
  * `parentId` or a relationship within the session leads to the copy. Facts are not copied: they belong to no session.
  *
  * @returns the id of the new session.
  * @throws {SessionNotFoundError}
+ * @throws {StorageError} if a trigger of another application keeps rows of the copy out. Nothing was written.
  * @throws {StoreBusyError} if another connection held the lock for longer than `busyTimeout`. Nothing was written.
  *
  * @example

@@ -54,6 +54,7 @@ const ON_CONFLICT = ["error", "skip", "newIds"] as const;
  *
  * @param lines What `exportSessions` yields, with or without the empty line that a split file ends with.
  * @throws {InvalidArgumentError} for a line that is damaged, cut or missing, naming its number.
+ * @throws {StorageError} if a trigger of another application keeps rows of a session out.
  * @throws {StoreOpenError} if there is no such file, or a store would not open it.
  *
  * @example

@@ -1,7 +1,7 @@
 /** Rewrites all checkpoints of a file in the shared form or the whole one, in short transactions. */
 import type { Connection, Row, Statements } from "../database/connection.js";
 import { OutputCache } from "../outputs/output-cache.js";
-import { ColumnReader } from "../rows/column-reader.js";
+import { ColumnReader, ignoredByTrigger } from "../rows/column-reader.js";
 import { OutputsTable } from "../tables/outputs.js";
 import type { LongWork } from "./options.js";
 import { sharedForm, wholeForm } from "./output-forms.js";
@@ -106,7 +106,10 @@ export class Rewriting {
     if (rewritten === text) {
       return undefined;
     }
-    this.#statements.update.run(checkpoints.integer(row, "position"), rewritten);
+    const { changes } = this.#statements.update.run(checkpoints.integer(row, "position"), rewritten);
+    if (changes === 0) {
+      throw ignoredByTrigger("checkpoints");
+    }
     return form === "shared" ? text : rewritten;
   }
 

@@ -4,7 +4,8 @@
  */
 import type { SQLQueryBindings } from "bun:sqlite";
 import type { Connection, PreparedStatement, Row, Statements } from "../database/connection.js";
-import { ColumnReader } from "../rows/column-reader.js";
+import { ColumnReader, ignoredByTrigger } from "../rows/column-reader.js";
+import { OUTPUTS_TABLE } from "../schema/outputs.js";
 import { rowsOf } from "../tables/outputs.js";
 import { newRowId, newSessionId } from "../values/ids.js";
 import type { RowType } from "./export-format.js";
@@ -59,6 +60,10 @@ function insertStaged(type: RowType): string {
     INSERT INTO temp.staged_${table} (${columns})
     VALUES (${parameters.join(", ")})`;
 }
+
+/** How many rows the last statement wrote, without those of triggers, and how many are staged. */
+const countWritten = (table: string) => `
+    SELECT changes() AS written, (SELECT count(*) FROM temp.staged_${table}) AS staged`;
 
 export const STAGING_SQL = {
   session: insertStaged("session"),
@@ -219,6 +224,13 @@ export const STAGING_SQL = {
       workspace_id, content, confidence, created_at, embedding
     FROM temp.staged_facts AS staged
     ORDER BY position`,
+
+  countSessions: countWritten("sessions"),
+  countMessages: countWritten("messages"),
+  countCheckpoints: countWritten("checkpoints"),
+  countOutputs: countWritten("outputs"),
+  countEntities: countWritten("entities"),
+  countFacts: countWritten("facts"),
 };
 
 const CLEAR = [...Object.values(STAGED).map(({ table }) => table), "outputs"].map(
@@ -346,33 +358,65 @@ export class StagedSession {
     return typeof found === "string" ? found : undefined;
   }
 
-  /** Writes the session, and returns its id. To be called in a transaction. */
+  /**
+   * Writes the session, and returns its id. To be called in a transaction.
+   *
+   * @throws {StorageError} if a trigger keeps rows out: a session is written as a whole or not at all.
+   */
   write(): { id: string; written: WrittenRows } {
     const staged = column.sessions.text(this.#statements.sessionIds.get() ?? {}, "id");
     const id = (this.#hasNewIds ? this.#newIdOf("session", staged) : undefined) ?? staged;
-    const { writeSession, writeCheckpoints, writeOutputs, writeEntities } = this.#statements;
-    writeSession.run(id);
-    writeOutputs.run(id);
+    this.#writeSession(id);
     const written = {
       messages: this.#writeMessages(id),
-      checkpoints: writeCheckpoints.run(id, this.#hasNewIds).changes,
-      entities: writeEntities.run(id, this.#hasNewIds).changes,
+      checkpoints: this.#writeCheckpoints(id),
+      entities: this.#writeEntities(id),
       facts: this.writeFacts(id),
     };
     return { id, written };
   }
 
+  /** With its outputs, which the rows of checkpoints refer to. */
+  #writeSession(id: string): void {
+    const { writeSession, countSessions, writeOutputs, countOutputs } = this.#statements;
+    writeSession.run(id);
+    requireAll("sessions", countSessions);
+    writeOutputs.run(id);
+    requireAll(OUTPUTS_TABLE, countOutputs);
+  }
+
   /** Ids of messages are counted per file. If one of them is taken, or too high, all get the next ones, in their order. */
   #writeMessages(sessionId: string): number {
-    const { needsNewMessageIds, writeMessages, writeNewMessages } = this.#statements;
+    const { needsNewMessageIds, writeMessages, writeNewMessages, countMessages } = this.#statements;
     const statement = needsNewMessageIds.get() === null ? writeMessages : writeNewMessages;
-    return statement.run(sessionId).changes;
+    statement.run(sessionId);
+    return requireAll("messages", countMessages);
+  }
+
+  #writeCheckpoints(sessionId: string): number {
+    this.#statements.writeCheckpoints.run(sessionId, this.#hasNewIds);
+    return requireAll("checkpoints", this.#statements.countCheckpoints);
+  }
+
+  #writeEntities(sessionId: string): number {
+    this.#statements.writeEntities.run(sessionId, this.#hasNewIds);
+    return requireAll("entities", this.#statements.countEntities);
   }
 
   /** @param sessionId `null`: facts of no session. */
   writeFacts(sessionId: string | null): number {
-    return this.#statements.writeFacts.run(sessionId).changes;
+    this.#statements.writeFacts.run(sessionId);
+    return requireAll("facts", this.#statements.countFacts);
   }
+}
+
+/** Returns how many rows were written. */
+function requireAll(table: string, count: PreparedStatement): number {
+  const { written, staged } = count.get() ?? {};
+  if (written !== staged) {
+    throw ignoredByTrigger(table);
+  }
+  return Number(written);
 }
 
 /** `undefined` if nothing changes. Targets may be of other sessions, or of no entity at all. */

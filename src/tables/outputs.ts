@@ -41,8 +41,7 @@ export const OUTPUTS_SQL = {
       AND outputs.hash = wanted.value`,
 
   // What a checkpoint refers to, and the pieces of that.
-  copyToFork: `
-    INSERT INTO main.checkpoint_sqlite_outputs (session_id, hash, text, pieces)
+  neededByCheckpoint: `
     WITH
       referred (hash) AS (
         SELECT DISTINCT ${hashReferredToBy("node")}
@@ -62,13 +61,13 @@ export const OUTPUTS_SQL = {
           AND whole.hash = referred.hash
         CROSS JOIN json_each(CASE WHEN json_valid(whole.pieces) THEN whole.pieces ELSE '[]' END) AS piece
       )
-    SELECT ?3, outputs.hash, outputs.text, outputs.pieces
+    SELECT outputs.hash
     FROM needed
     CROSS JOIN main.checkpoint_sqlite_outputs AS outputs
       ON outputs.session_id = +?2
       AND outputs.hash = needed.hash`,
 
-  copyToSession: `
+  copy: `
     INSERT INTO main.checkpoint_sqlite_outputs (session_id, hash, text, pieces)
     SELECT ?2, outputs.hash, outputs.text, outputs.pieces
     FROM json_each(?3) AS needed
@@ -167,13 +166,25 @@ export class OutputsTable {
 
   /** Copies what a checkpoint of a session refers to. */
   copyToFork(checkpointId: string, originalId: string, forkId: string): void {
-    this.#statements.copyToFork.run(checkpointId, originalId, forkId);
+    const needed = this.#statements.neededByCheckpoint.values(checkpointId, originalId);
+    this.#copy(originalId, forkId, needed.flat());
   }
 
   /** Copies what the checkpoints of a session refer to, and no more. */
   copyToSession(originalId: string, copyId: string): void {
-    const needed = this.#sweep.needed(originalId);
-    this.#statements.copyToSession.run(originalId, copyId, JSON.stringify(needed));
+    this.#copy(originalId, copyId, this.#sweep.needed(originalId));
+  }
+
+  /** @throws {StorageError} if a trigger keeps one out. */
+  #copy(originalId: string, copyId: string, needed: readonly unknown[]): void {
+    if (needed.length === 0) {
+      return;
+    }
+    const hashes = JSON.stringify(needed);
+    this.#statements.copy.run(originalId, copyId, hashes);
+    if (this.#statements.present.values(copyId, hashes).length < needed.length) {
+      throw ignoredByTrigger(OUTPUTS_TABLE);
+    }
   }
 
   /**

@@ -19,6 +19,7 @@ import {
   readTexts,
 } from "../support/builders.js";
 import { schemaOf } from "../support/catalogue.js";
+import { buildWave, longText } from "../support/large-outputs.js";
 import { buildEntity, buildFact, buildFullEntity, buildFullFact } from "../support/memory-builders.js";
 import { watchOpening } from "../support/opened-database.js";
 import { outcomesOf, rejectionOf, thrownBy } from "../support/outcomes.js";
@@ -524,6 +525,18 @@ describe("a trigger of the host that keeps rows out in silence", () => {
     expect(await outcomesOf([store.fork(checkpoint.id)])).toEqual(["StorageError"]);
     host.run("DROP TRIGGER theirs");
     host.run("CREATE TRIGGER theirs BEFORE INSERT ON sessions BEGIN SELECT RAISE(IGNORE); END");
+    expect(await outcomesOf([store.fork(checkpoint.id)])).toEqual(["StorageError"]);
+    expect(rowsOf(host, "SELECT id FROM sessions")).toEqual([{ id }]);
+    await store.close();
+  });
+
+  test("makes a fork reject whose outputs it keeps out", async () => {
+    const store = new SqliteCheckpointStore(host);
+    const { id } = await store.createSession("./before");
+    const checkpoint = await store.saveCheckpoint(buildWave(id, 1, { a: longText(1) }));
+    host.run(
+      "CREATE TRIGGER theirs BEFORE INSERT ON checkpoint_sqlite_outputs BEGIN SELECT RAISE(IGNORE); END",
+    );
     expect(await outcomesOf([store.fork(checkpoint.id)])).toEqual(["StorageError"]);
     expect(rowsOf(host, "SELECT id FROM sessions")).toEqual([{ id }]);
     await store.close();

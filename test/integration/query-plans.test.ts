@@ -56,7 +56,7 @@ const LISTS_OF_EVERYTHING = [
 const SORTED_LIST = "SESSIONS_SQL.list";
 
 /** It gathers hashes in a temporary table of its own. */
-const SET_OF_HASHES = "OUTPUTS_SQL.copyToFork";
+const SET_OF_HASHES = "OUTPUTS_SQL.neededByCheckpoint";
 
 /** It sorts and scans what it has found by searches: one checkpoint a namespace, and the names of its nodes. */
 const LATEST_OF_OUTERMOST = "CHECKPOINTS_SQL.latestOfOutermost";
@@ -193,7 +193,7 @@ describe.each(Object.keys(CONTENTS))("in a file that is %s", (content) => {
     expect(planOf(content, sql)).not.toContain("SCAN checkpoints");
   });
 
-  test.each([SET_OF_HASHES, "OUTPUTS_SQL.copyToSession"])(
+  test.each([SET_OF_HASHES, "OUTPUTS_SQL.copy"])(
     "%s looks at checkpoints and outputs by searches only",
     (wanted) => {
       const sql = statements.find(({ name }) => name === wanted)?.sql ?? "";

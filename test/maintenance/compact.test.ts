@@ -8,12 +8,13 @@ import {
   InvalidArgumentError,
   SqliteCheckpointStore,
   type SqliteCheckpointStoreOptions,
+  StorageError,
   StoreBusyError,
   StoreOpenError,
 } from "@obsku/checkpoint-sqlite";
 import { compact, exportSessions, prune } from "@obsku/checkpoint-sqlite/maintenance";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
-import { longText } from "../support/large-outputs.js";
+import { buildWave, longText } from "../support/large-outputs.js";
 import { rowsOf, runOn, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 import { killRepeatedly, problemsIn } from "./support/killed.js";
@@ -283,6 +284,33 @@ describe("checkpoints are rewritten", () => {
     await compact(path, { whole: true });
     expect(nodeResults()).toEqual(whole);
     expect(outputs()).toEqual([]);
+  });
+
+  test.each(["shareOutputs", "whole"] as const)(
+    "but a trigger that ignores the update rejects, and the checkpoints stay (%s)",
+    async (form) => {
+      await using store = new SqliteCheckpointStore(path, { shareOutputs: form === "whole" });
+      const { id } = await store.createSession("./d");
+      await store.saveCheckpoint(buildWave(id, 1, { a: longText(1) }));
+      const before = withDatabase(path, (database) => rowsOf(database, "SELECT * FROM checkpoints"));
+      runOn(path, "CREATE TRIGGER t BEFORE UPDATE ON checkpoints BEGIN SELECT RAISE(IGNORE); END");
+      await expect(compact(path, { [form]: true })).rejects.toThrow(StorageError);
+      expect(withDatabase(path, (database) => rowsOf(database, "SELECT * FROM checkpoints"))).toEqual(before);
+      expect(await linesOf(path)).toHaveLength(4);
+    },
+  );
+
+  test("but a trigger that keeps outputs out rejects, and the checkpoints stay whole", async () => {
+    await using store = new SqliteCheckpointStore(path, { shareOutputs: false });
+    const { id } = await store.createSession("./d");
+    await store.saveCheckpoint(buildWave(id, 1, { a: longText(1) }));
+    const before = await linesOf(path);
+    runOn(
+      path,
+      "CREATE TRIGGER t BEFORE INSERT ON checkpoint_sqlite_outputs BEGIN SELECT RAISE(IGNORE); END",
+    );
+    await expect(compact(path, { shareOutputs: true })).rejects.toThrow(StorageError);
+    expect(await linesOf(path)).toEqual(before);
   });
 
   test("not both ways at once", async () => {

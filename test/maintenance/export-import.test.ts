@@ -7,6 +7,7 @@ import {
   SessionNotFoundError,
   SqliteCheckpointStore,
   type SqliteCheckpointStoreOptions,
+  StorageError,
 } from "@obsku/checkpoint-sqlite";
 import {
   compact,
@@ -562,6 +563,42 @@ test("an aborted import keeps the sessions before, and stores write meanwhile", 
   expect(countsIn(other)).toMatchObject({ sessions: 3 });
 });
 
+const TABLES = ["sessions", "messages", "checkpoints", "checkpoint_sqlite_outputs", "entities", "facts"];
+
+/** Triggers of another application: one writes rows of its own, the other keeps all but the first few of ours out. */
+function keepRowsOut(file: string, table: string): void {
+  const first = ["sessions", "checkpoint_sqlite_outputs", "facts"].includes(table) ? 0 : 1;
+  runOn(
+    file,
+    "CREATE TABLE log (n)",
+    `CREATE TRIGGER log AFTER INSERT ON ${table} BEGIN INSERT INTO log VALUES (1), (2); END`,
+    `CREATE TRIGGER keep_out BEFORE INSERT ON ${table}
+     WHEN (SELECT count(*) FROM ${table}) >= ${first} BEGIN SELECT RAISE(IGNORE); END`,
+  );
+}
+
+test.each(TABLES)(
+  "rows that a trigger keeps out of %s are an error, and nothing is imported",
+  async (table) => {
+    await fill();
+    const lines = await linesOf(path);
+    keepRowsOut(other, table);
+    const importing = importedFrom(lines);
+    await expect(importing).rejects.toThrow(StorageError);
+    await expect(importing).rejects.toThrow(`table ${table}`);
+    expect(countsIn(other)).toMatchObject({
+      sessions: 0,
+      messages: 0,
+      checkpoints: 0,
+      entities: 0,
+      facts: 0,
+    });
+    runOn(other, "DROP TRIGGER keep_out");
+    await importedFrom(lines);
+    expect(await linesOf(other)).toEqual(lines);
+  },
+);
+
 /** A copy is equal but for its ids, and what refers to an id within the session refers to the copy's. */
 async function expectCopy(store: SqliteCheckpointStore, original: string, copy: string): Promise<void> {
   const read = async (id: string) => {
@@ -617,6 +654,19 @@ describe("copySession", () => {
     await expect(copySession(path, "unknown")).rejects.toThrow(SessionNotFoundError);
     expect(countsIn(path)).toEqual(before);
   });
+
+  test.each(TABLES.filter((table) => table !== "facts"))(
+    "rejects if a trigger keeps rows out of %s, and writes nothing",
+    async (table) => {
+      const { full } = await fill();
+      const before = await linesOf(path);
+      runOn(path, `CREATE TRIGGER keep_out BEFORE INSERT ON ${table} BEGIN SELECT RAISE(IGNORE); END`);
+      const copying = copySession(path, full);
+      await expect(copying).rejects.toThrow(StorageError);
+      await expect(copying).rejects.toThrow(`table ${table}`);
+      expect(await linesOf(path)).toEqual(before);
+    },
+  );
 
   test("is one transaction: killed at any moment, there is a whole copy or none", async () => {
     const { full } = await fill();
