@@ -16,6 +16,7 @@ import { endLine, headerLine, ROW_TYPES, type RowCounts, type RowType, rowLine }
 import { openForReading } from "./opening.js";
 import { filePath, type LongRunningOptions, type LongWork, longRunning } from "./options.js";
 import { wholeForm } from "./output-forms.js";
+import { requireProgress } from "./paging.js";
 import { STEP_ROWS } from "./transactions.js";
 
 /** What to export; absent: every session, and every fact. */
@@ -203,7 +204,8 @@ class Export {
       const page: Row[] = this.#statements.page.all(last, workspaceId, STEP_ROWS);
       yield* page;
       const end = page.at(-1);
-      last = end === undefined ? undefined : column.integer(end, "position");
+      last =
+        end === undefined ? undefined : requireProgress("sessions", last, column.integer(end, "position"));
     }
   }
 

@@ -21,6 +21,7 @@ import { type CheckpointRules, ExpiredCheckpoints } from "./expired-checkpoints.
 import { IdleSessions, SESSION_TABLES, type SessionRow, type SessionTable } from "./idle-sessions.js";
 import { openForReading, openForWriting } from "./opening.js";
 import { filePath, type LongRunningOptions, type LongWork, longRunning } from "./options.js";
+import { requireProgress } from "./paging.js";
 import { Sweeping } from "./sweeping.js";
 import { ShortTransactions, STEP_ROWS, stepOf } from "./transactions.js";
 
@@ -232,7 +233,8 @@ class Pruning {
       const rows = this.#statements.page.all(last, workspaceId, STEP_ROWS);
       const page = rows.map((row) => sessions.text(row, "id"));
       yield* page;
-      last = page.at(-1);
+      const end: string | undefined = page.at(-1);
+      last = end === undefined ? undefined : requireProgress("sessions", last, end);
     }
   }
 

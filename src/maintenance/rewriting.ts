@@ -5,6 +5,7 @@ import { ColumnReader, ignoredByTrigger } from "../rows/column-reader.js";
 import { OutputsTable } from "../tables/outputs.js";
 import type { LongWork } from "./options.js";
 import { sharedForm, wholeForm } from "./output-forms.js";
+import { requireProgress } from "./paging.js";
 import { Sweeping } from "./sweeping.js";
 import { type ShortTransactions, STEP_BYTES, STEP_ROWS } from "./transactions.js";
 
@@ -88,8 +89,8 @@ export class Rewriting {
       if (row === null) {
         break;
       }
+      step.position = requireProgress("checkpoints", step.position, checkpoints.integer(row, "position"));
       const written = this.#rewrite(row, form);
-      step.position = checkpoints.integer(row, "position");
       step.rows += 1;
       step.rewritten += written === undefined ? 0 : 1;
       bytes += (written ?? String(row.node_results)).length;
@@ -122,7 +123,7 @@ export class Rewriting {
   async #sweepAll(): Promise<void> {
     let id = "";
     for (let next = this.#nextSession(id); next !== undefined; next = this.#nextSession(id)) {
-      id = next;
+      id = requireProgress("sessions", id, next);
       await this.#sweeping.deleteUnused(id, () => this.#work.throwIfAborted());
       this.#work.throwIfAborted();
     }

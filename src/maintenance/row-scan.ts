@@ -47,7 +47,7 @@ export function* scanRows(connection: Connection, table: ScannedTable): Generato
   let last = Number.MIN_SAFE_INTEGER;
   for (;;) {
     const rows = unlessDamaged(() => readPage(connection, table, last));
-    if (rows === undefined) {
+    if (rows === undefined || !isAscending(rows, last)) {
       yield* scanDamaged(connection, table, last);
       return;
     }
@@ -57,6 +57,16 @@ export function* scanRows(connection: Connection, table: ScannedTable): Generato
     yield { rows, unreadable: [] };
     last = Number(rows.at(-1)?.position);
   }
+}
+
+/** In a page that was cut a row may have any position: reading on from there could go on for ever. */
+function isAscending(rows: readonly Row[], after: number): boolean {
+  let last = after;
+  return rows.every(({ position }) => {
+    const isNext = typeof position === "number" && position > last;
+    last = Number(position);
+    return isNext;
+  });
 }
 
 /** At least one row, if there is one. */
@@ -139,7 +149,7 @@ function findPositions(
   after: number,
 ): { positions: Positions; reason: string } {
   const positions: Positions = new Map();
-  let reason = "";
+  let reason = "rows are not in their order";
   for (const order of ["ASC", "DESC"]) {
     const select = `SELECT rowid AS position FROM main.${name} NOT INDEXED WHERE rowid > ?1 ORDER BY rowid ${order}`;
     reason = collect(connection, positions, select, after) ?? reason;

@@ -246,6 +246,15 @@ describe("a damaged file", () => {
     );
   });
 
+  test("is reported if the end of a page is lost, whose rows then are in no order", async () => {
+    await fillFile(path, { sessions: 10, rows: 20 });
+    cutLastLeaf("entities");
+    const { problems } = await verify(path);
+    expect(problems.some(({ table, problem }) => table === "entities" && problem.includes("order"))).toBe(
+      true,
+    );
+  });
+
   test("is reported if its schema cannot be read", async () => {
     await fillFile(path, { sessions: 1, rows: 1 });
     const bytes = readFileSync(path);
@@ -286,6 +295,21 @@ test("reports its progress in rows, and can be aborted between two steps", async
 
 function countOutputs(): number {
   return withDatabase(path, (database) => storedOutputs(database).length);
+}
+
+/** Overwrites the second half of a table's last page by zeros: its rows are still listed in the first. */
+function cutLastLeaf(table: string): void {
+  const [leaf] = withDatabase(path, (database) =>
+    rowsOf<{ pageno: number }>(
+      database,
+      "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path DESC LIMIT 1",
+      table,
+    ),
+  );
+  const page = leaf?.pageno ?? 0;
+  const bytes = readFileSync(path);
+  bytes.fill(0, page * 4_096 - 3_800, page * 4_096);
+  writeFileSync(path, bytes);
 }
 
 /** Overwrites a page in the middle of a table by zeros. */
