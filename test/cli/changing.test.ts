@@ -189,6 +189,36 @@ describe("export and import", () => {
     expect(await reading((store) => store.listSessions())).toHaveLength(1);
   });
 
+  test.each<[string, (lines: string[]) => string[]]>([
+    ["begins with a bad line", (lines) => ["no export", ...lines]],
+    ["is damaged in its first session", (lines) => lines.with(2, "{")],
+    ["is cut in its first session", (lines) => lines.slice(0, 3)],
+    ["is empty", () => []],
+  ])("import leaves no database behind if the export %s", async (_, damage) => {
+    const other = join(folder.path, "other.db");
+    const lines = damage((await printed("export", path)).split("\n"));
+    const before = readdirSync(folder.path);
+    const { exitCode, stderr } = await run(["import", other, "--create", "--yes"], {
+      input: lines.join("\n"),
+    });
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("line ")]);
+    expect(readdirSync(folder.path)).toEqual(before);
+  });
+
+  test("import keeps a database that it did not create, and the sessions before a bad line", async () => {
+    const other = join(folder.path, "other.db");
+    await new SqliteCheckpointStore(other).close();
+    await run(["import", other, "--create", "--yes"], { input: "no export" });
+    expect(await reading((store) => store.listSessions(), other)).toEqual([]);
+    const created = join(folder.path, "created.db");
+    const lines = (await printed("export", path)).trimEnd().split("\n");
+    const { exitCode } = await run(["import", created, "--create", "--yes"], {
+      input: lines.with(-1, "{").join("\n"),
+    });
+    expect(exitCode).toBe(1);
+    expect(await reading((store) => store.listSessions(), created)).toHaveLength(1);
+  });
+
   test("import does not create a database unless it is asked to", async () => {
     const other = join(folder.path, "other.db");
     const { exitCode } = await run(["import", other, "--yes"], { input: await printed("export", path) });

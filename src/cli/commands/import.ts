@@ -1,4 +1,4 @@
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, existsSync, realpathSync, rmSync } from "node:fs";
 import { Option } from "@commander-js/extra-typings";
 import { importSessions } from "../../maintenance/index.js";
 import type { Cli } from "../cli.js";
@@ -33,12 +33,11 @@ export function importCommand(cli: Cli) {
         `This ${what} the sessions of ${oneLine(source ?? "the standard input")}.`,
         options.yes,
       );
-      if (isNew) {
-        await cli.write(file, async () => {});
-      }
-      const report = await cli.long((work) =>
-        importSessions(file, linesIn(source), { ...work, onConflict: options.onConflict }),
-      );
+      const importAll = () =>
+        cli.long((work) =>
+          importSessions(file, linesIn(source), { ...work, onConflict: options.onConflict }),
+        );
+      const report = await (isNew ? inNewFile(cli, file, importAll) : importAll());
       const { sessions, messages, checkpoints, entities, facts, skipped } = report;
       const rows = [
         amount(sessions, "session"),
@@ -49,6 +48,30 @@ export function importCommand(cli: Cli) {
       ];
       cli.output.report(report, [`Imported ${rows.join(", ")}; skipped ${skipped.toLocaleString("en")}.`]);
     });
+}
+
+/** Creates the file for the work, and removes it if the work fails before anything is in it. */
+async function inNewFile<T>(cli: Cli, file: string, work: () => Promise<T>): Promise<T> {
+  await cli.write(file, async () => {});
+  const created = realpathSync(file);
+  try {
+    return await work();
+  } catch (error) {
+    if (await isEmpty(cli, created)) {
+      for (const suffix of ["", "-wal", "-shm"]) {
+        rmSync(created + suffix, { force: true });
+      }
+    }
+    throw error;
+  }
+}
+
+/** Sessions that were imported stay, and so does what another process has written meanwhile. */
+function isEmpty(cli: Cli, file: string): Promise<boolean> {
+  return cli.read(
+    file,
+    async (store) => (await store.listSessions()).length === 0 && (await store.listFacts()).length === 0,
+  );
 }
 
 function linesIn(source: string | undefined): AsyncIterable<string> {
