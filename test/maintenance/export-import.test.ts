@@ -17,8 +17,9 @@ import {
   type ImportOptions,
   importSessions,
 } from "@obsku/checkpoint-sqlite/maintenance";
+import { hashOf } from "../../src/outputs/pieces.js";
 import { buildCheckpoint, buildFullCheckpoint, buildFullMessage, buildMessage } from "../support/builders.js";
-import { buildWave, longText, outputsOf, storedOutputs } from "../support/large-outputs.js";
+import { buildWave, longText, outputsOf, referenceTo, storedOutputs } from "../support/large-outputs.js";
 import { buildEntity, buildFact, buildFullEntity, buildFullFact } from "../support/memory-builders.js";
 import { rowsOf, runOn, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
@@ -561,6 +562,15 @@ test("an aborted import keeps the sessions before, and stores write meanwhile", 
   });
   await expect(importing).rejects.toThrow("enough");
   expect(countsIn(other)).toMatchObject({ sessions: 3 });
+});
+
+test("a line that refers to an output instead of bringing it is refused, named by its number", async () => {
+  await using store = new SqliteCheckpointStore(path);
+  const { id } = await store.createSession("./d");
+  await store.saveCheckpoint(buildWave(id, 1, { a: longText(1), small: "here" }));
+  const lines = (await linesOf(path)).map((line) => line.replace('"here"', referenceTo(hashOf(longText(1)))));
+  await expect(importedFrom(lines)).rejects.toThrow("(line 3)");
+  expect(countsIn(other)).toMatchObject({ sessions: 0 });
 });
 
 const TABLES = ["sessions", "messages", "checkpoints", "checkpoint_sqlite_outputs", "entities", "facts"];

@@ -45,9 +45,18 @@ async function fill(shareOutputs: boolean): Promise<void> {
   );
 }
 
-/** Of each write transaction: how many rows it changed, those of triggers and cascades too, and how much of the file it filled or freed. */
-async function transactionsOf(work: () => Promise<unknown>): Promise<{ rows: number; bytes: number }[]> {
-  const transactions: { rows: number; bytes: number }[] = [];
+interface Transaction {
+  /** How many it changed, those of triggers and cascades too. */
+  rows: number;
+  /** How much of the file it filled or freed. */
+  bytes: number;
+  /** Whether timers fired since the transaction before, so that a writer of this process could take the lock. */
+  hadGap: boolean;
+}
+
+/** Each write transaction of the work. */
+async function transactionsOf(work: () => Promise<unknown>): Promise<Transaction[]> {
+  const transactions: Transaction[] = [];
   const { queryOnce } = Connection.prototype;
   const pagesOf = ({ database }: Connection) =>
     Number(
@@ -58,17 +67,22 @@ async function transactionsOf(work: () => Promise<unknown>): Promise<{ rows: num
     );
   const changesOf = ({ database }: Connection) =>
     Number(rowsOf(database, "SELECT total_changes() AS n")[0]?.n);
-  let [before, pages] = [0, 0];
+  let [before, pages, isGap, hadGap] = [0, 0, true, true];
   const spy = spyOn(Connection.prototype, "queryOnce").mockImplementation(function (
     this: Connection,
     sql,
     ...given
   ) {
     if (sql === "COMMIT") {
-      transactions.push({ rows: changesOf(this) - before, bytes: Math.abs(pagesOf(this) - pages) * 4_096 });
+      const bytes = Math.abs(pagesOf(this) - pages) * 4_096;
+      transactions.push({ rows: changesOf(this) - before, bytes, hadGap });
+      isGap = false;
+      setTimeout(() => {
+        isGap = true;
+      });
     }
     const result = queryOnce.call(this, sql, ...given);
-    if (sql === "BEGIN IMMEDIATE") [before, pages] = [changesOf(this), pagesOf(this)];
+    if (sql === "BEGIN IMMEDIATE") [before, pages, hadGap] = [changesOf(this), pagesOf(this), isGap];
     return result;
   });
   try {
@@ -86,7 +100,7 @@ test.each<[string, boolean, () => Promise<unknown>, number]>([
   ["compact into the shared form", false, () => compact(path, { shareOutputs: true }), 6],
   ["compact into the whole form", true, () => compact(path, { whole: true }), 6],
 ])(
-  "%s takes many transactions, each of some hundred rows and some megabytes",
+  "%s takes many transactions, each of some hundred rows and some megabytes, with gaps for writers",
   async (_, shareOutputs, work, least) => {
     await fill(shareOutputs);
     const transactions = await transactionsOf(work);
@@ -94,6 +108,7 @@ test.each<[string, boolean, () => Promise<unknown>, number]>([
     expect(Math.max(...transactions.map(({ rows }) => rows))).toBeLessThanOrEqual(MOST_ROWS);
     // One row, however large, goes over the limit; and pages are not filled to the last byte.
     expect(Math.max(...transactions.map(({ bytes }) => bytes))).toBeLessThanOrEqual(2 * STEP_BYTES);
+    expect(transactions.filter(({ hadGap }) => !hadGap)).toEqual([]);
   },
   60_000,
 );

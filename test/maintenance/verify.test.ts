@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SqliteCheckpointStore, StoreOpenError } from "../../src/index.js";
-import { type Problem, type Progress, verify } from "../../src/maintenance/index.js";
+import { copySession, type Problem, type Progress, verify } from "../../src/maintenance/index.js";
 import { OutputsTable } from "../../src/tables/outputs.js";
 import { fillFile } from "../support/filled-file.js";
 import { storedOutputs } from "../support/large-outputs.js";
@@ -203,6 +203,23 @@ describe("outputs that are kept once", () => {
       expect(problems).toHaveLength(checkpoints + outputs);
     },
   );
+
+  test("that are missing are reported, also if an earlier session has the same", async () => {
+    await fillFile(path, { sessions: 1, rows: 4 });
+    const [original] = withDatabase(path, (database) => rowsOf(database, "SELECT id FROM sessions"));
+    const copy = await copySession(path, String(original?.id));
+    runOn(path, `DELETE FROM checkpoint_sqlite_outputs WHERE session_id = '${copy.id}'`);
+    const { problems } = await verify(path);
+    const copies = withDatabase(path, (database) =>
+      rowsOf(database, "SELECT id FROM checkpoints WHERE session_id = ?", copy.id).map(({ id }) =>
+        String(id),
+      ),
+    );
+    expect(copies).toHaveLength(4);
+    expect(problems.map(({ table, id }) => [table, id]).toSorted()).toEqual(
+      copies.map((id) => ["checkpoints", id]).toSorted(),
+    );
+  });
 
   test("are no problem if nothing refers to them", async () => {
     await fillFile(path, { sessions: 1, rows: 4 });
