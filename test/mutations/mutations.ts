@@ -30,6 +30,8 @@ const EXPORT = "test/maintenance/export-import.test.ts";
 const BACKUP = "test/maintenance/backup.test.ts";
 const VERIFY = "test/maintenance/verify.test.ts";
 const SALVAGE = "test/maintenance/salvage.test.ts";
+const LARGE_OUTPUTS_IN_MAINTENANCE = "test/maintenance/large-outputs.test.ts";
+const CLI_CHANGING = "test/cli/changing.test.ts";
 const SHORT_TRANSACTIONS = "test/maintenance/short-transactions.test.ts";
 const FAULTS = "test/faults/faults.test.ts";
 
@@ -1096,6 +1098,90 @@ const MAINTENANCE: readonly Mutation[] = [
     breaks: "salvage copies outputs without all their pieces",
     tests: [SALVAGE],
     only: "what is lost",
+  },
+  {
+    file: "src/tables/retention.ts",
+    find: "AND id <> +?4`,\n\n  deleteExpiredInNamespace",
+    replace: "AND id <> ''`,\n\n  deleteExpiredInNamespace",
+    breaks: "a save deletes the checkpoint that it saves, after the clock went back",
+    tests: [KEEP],
+  },
+  {
+    file: "src/tables/retention.ts",
+    find: "deleteUnused(sessionId, MOST_PER_SWEEP)",
+    replace: "deleteUnused(sessionId)",
+    breaks: "one save deletes all outputs that many checkpoints left, and blocks",
+    tests: [KEEP],
+  },
+  {
+    file: "src/maintenance/transactions.ts",
+    find: "index > 0 && (index >= STEP_ROWS || bytes > STEP_BYTES)",
+    replace: "index > 0 && index >= 5 * STEP_ROWS",
+    breaks: "a writer waits until some thousand rows are deleted",
+    tests: [SHORT_TRANSACTIONS],
+  },
+  {
+    file: "src/maintenance/transactions.ts",
+    find: "      await sleep(this.#lastHeld);\n",
+    replace: "",
+    breaks: "a long job leaves writers no gap to take the lock in",
+    tests: [SHORT_TRANSACTIONS],
+  },
+  {
+    file: "src/maintenance/verify.ts",
+    find: "new OutputsTable(connection, new OutputCache(0))",
+    replace: "new OutputsTable(connection)",
+    breaks: "verify takes an output that another session has for one that is missing",
+    tests: [VERIFY],
+  },
+  {
+    file: "src/maintenance/salvage.ts",
+    find: "this.#hasSession(session) || this.#standInForCheckpoints(session)",
+    replace: "this.#hasSession(session)",
+    breaks: "the outputs of a session whose row is lost are not salvaged",
+    tests: [SALVAGE],
+  },
+  {
+    file: "src/maintenance/staging.ts",
+    find: "if (written !== staged) {",
+    replace: "if (written === 0 && staged !== 0 && table !== OUTPUTS_TABLE) {",
+    breaks: "an import acknowledges checkpoints whose outputs a trigger kept out",
+    tests: [EXPORT],
+  },
+  {
+    file: "src/maintenance/rewriting.ts",
+    find: "if (changes === 0) {",
+    replace: "if (changes < 0) {",
+    breaks: "compact counts checkpoints as rewritten that a trigger left as they were",
+    tests: [COMPACT],
+  },
+  {
+    file: "src/tables/outputs.ts",
+    find: "if (this.#statements.present.values(copyId, hashes).length < needed.length) {",
+    replace: "if (this.#statements.present.values(copyId, hashes).length < 0) {",
+    breaks: "a copy of a session is acknowledged although a trigger kept its outputs out",
+    tests: [EXPORT],
+  },
+  {
+    file: "src/tables/outputs-sweep.ts",
+    find: "return rows.flatMap(({ hash }) => (needed.has(hash) ? [String(hash)] : []));",
+    replace: "return rows.flatMap(({ hash }) => (needed.size > 0 ? [String(hash)] : []));",
+    breaks: "a copy of a session has outputs that nothing refers to",
+    tests: [LARGE_OUTPUTS_IN_MAINTENANCE],
+  },
+  {
+    file: "src/maintenance/output-forms.ts",
+    find: "output.startsWith(REFERENCE_START) ? hashReferredTo(JSON.parse(output)) : undefined",
+    replace: "output === REFERENCE_START ? hashReferredTo(JSON.parse(output)) : undefined",
+    breaks: "an export holds references to outputs instead of the outputs",
+    tests: [EXPORT],
+  },
+  {
+    file: "src/cli/commands/import.ts",
+    find: "if (await isEmpty(cli, created)) {",
+    replace: "if (created !== file) {",
+    breaks: "an import that failed leaves an empty database behind",
+    tests: [CLI_CHANGING],
   },
 ];
 
