@@ -26,6 +26,13 @@ export const OUTPUTS_SQL = {
     VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (session_id, hash) DO NOTHING`,
 
+  repair: `
+    INSERT INTO main.checkpoint_sqlite_outputs (session_id, hash, text, pieces)
+    VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (session_id, hash) DO UPDATE
+    SET text = excluded.text,
+      pieces = excluded.pieces`,
+
   present: `
     SELECT outputs.hash
     FROM json_each(?2) AS wanted
@@ -87,6 +94,8 @@ export class OutputsTable {
   /** By session: what is in the file for certain, because a transaction that wrote or saw it was committed. */
   readonly #known = new Map<string, Set<string>>();
   #knownCount = 0;
+  /** By session: what could not be read, although a checkpoint refers to it. A save of the same output writes it again. */
+  readonly #unreadable = new Map<string, Set<string>>();
   /** How often everything known was forgotten, and that number when outputs were inserted that are not remembered yet. */
   #timesForgotten = 0;
   readonly #insertedAt = new WeakMap<readonly SharedOutput[], number>();
@@ -108,6 +117,7 @@ export class OutputsTable {
   insertMissing(sessionId: string, outputs: readonly SharedOutput[]): void {
     this.#forgetWhatOthersChanged();
     this.#insertedAt.set(outputs, this.#timesForgotten);
+    this.#repair(sessionId, outputs);
     const known = this.#known.get(sessionId);
     const unknown = outputs.filter(({ hash }) => known?.has(hash) !== true);
     if (unknown.length === 0) {
@@ -119,6 +129,21 @@ export class OutputsTable {
       if (!present.has(output.hash)) {
         this.#insert(sessionId, output.hash, output.text());
         present.add(output.hash);
+      }
+    }
+  }
+
+  /** Other rows that are there are not looked at: to read all of them would cost more than to write them. */
+  #repair(sessionId: string, outputs: readonly SharedOutput[]): void {
+    const unreadable = this.#unreadable.get(sessionId);
+    if (unreadable === undefined) {
+      return;
+    }
+    for (const output of outputs.filter(({ hash }) => unreadable.has(hash))) {
+      for (const { hash, text, pieces } of rowsOf(output.hash, output.text())) {
+        if (this.#statements.repair.run(sessionId, hash, text, pieces).changes === 0) {
+          throw ignoredByTrigger(OUTPUTS_TABLE);
+        }
       }
     }
   }
@@ -143,6 +168,7 @@ export class OutputsTable {
       if (this.cache.get(hash) === undefined) {
         this.cache.add(hash, text());
       }
+      this.#unreadable.get(sessionId)?.delete(hash);
     }
     // A later write of the same transaction may have deleted them.
     const areThere = this.#insertedAt.get(outputs) === this.#timesForgotten;
@@ -228,6 +254,10 @@ export class OutputsTable {
     }
     for (const [hash, text] of this.texts(sessionId, missing)) {
       loaded.set(hash, this.cache.add(hash, text));
+      missing.delete(hash);
+    }
+    if (missing.size > 0) {
+      this.#unreadable.set(sessionId, new Set([...(this.#unreadable.get(sessionId) ?? []), ...missing]));
     }
   }
 

@@ -491,6 +491,32 @@ describe("damage to an output", () => {
     },
   );
 
+  test.each(Object.entries(cases))(
+    "%s is repaired by a save of the same output after it was read",
+    async (_, sql) => {
+      await store.close();
+      runOn(path, sql);
+      store = new SqliteCheckpointStore(path);
+      await rejectionOf(store.getCheckpoint(damaged.id));
+      const again = await store.saveCheckpoint(buildWave(sessionId, 4, { again: output }));
+      await using reader = new SqliteCheckpointStore(path);
+      assertSame(await reader.listCheckpoints(sessionId), [again, damaged, withSmall, sound]);
+    },
+  );
+
+  test("is repaired once: later saves of the output write nothing of it", async () => {
+    await store.close();
+    runOn(path, `${FLIP("text")} WHERE hash = '${smallHash}'`);
+    store = new SqliteCheckpointStore(path);
+    await rejectionOf(store.getCheckpoint(withSmall.id));
+    await store.saveCheckpoint(buildWave(sessionId, 4, { b: small }));
+    runOn(
+      path,
+      "CREATE TRIGGER t BEFORE UPDATE ON checkpoint_sqlite_outputs BEGIN SELECT raise(ABORT, 'no'); END",
+    );
+    await store.saveCheckpoint(buildWave(sessionId, 5, { b: small }));
+  });
+
   test("a byte flipped in an output that is one piece affects its checkpoint only", async () => {
     await store.close();
     runOn(path, `${FLIP("text")} WHERE hash = '${smallHash}'`);

@@ -1157,6 +1157,13 @@ const MAINTENANCE: readonly Mutation[] = [
   },
   {
     file: "src/tables/outputs.ts",
+    find: "    this.#repair(sessionId, outputs);\n",
+    replace: "",
+    breaks: "a damaged output stays damaged, although it is saved again",
+    tests: [OUTPUTS],
+  },
+  {
+    file: "src/tables/outputs.ts",
     find: "if (this.#statements.present.values(copyId, hashes).length < needed.length) {",
     replace: "if (this.#statements.present.values(copyId, hashes).length < 0) {",
     breaks: "a copy of a session is acknowledged although a trigger kept its outputs out",
