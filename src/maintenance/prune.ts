@@ -276,20 +276,20 @@ class Pruning {
     }
     const rows = SESSION_TABLES.flatMap((table) => this.#idle.rows(table, id, STEP_ROWS + 1));
     if (stepOf(rows).length < rows.length) {
-      return this.#deletePart(stepOf(rows), []);
+      return this.#deletePart(id, stepOf(rows), []);
     }
     const outputs = this.#outputs.stored(id, STEP_ROWS + 1);
     if (stepOf(outputs).length < outputs.length) {
       const referring = rows.filter(({ table }) => table === "checkpoints");
-      return this.#deletePart(referring, stepOf(outputs));
+      return this.#deletePart(id, referring, stepOf(outputs));
     }
     this.#idle.deleteSession(id);
     return { outcome: "deleted", rows, outputs };
   }
 
-  #deletePart(rows: readonly SessionRow[], outputs: readonly StoredOutput[]): SessionStep {
+  #deletePart(id: string, rows: readonly SessionRow[], outputs: readonly StoredOutput[]): SessionStep {
     this.#idle.delete(rows);
-    this.#outputs.delete(outputs);
+    this.#outputs.delete(id, outputs);
     return { outcome: "begun", rows, outputs };
   }
 

@@ -32,7 +32,7 @@ export class Sweeping {
           outputs = this.#sweep.unused(sessionId).outputs;
         }
         const step = stepOf(outputs);
-        this.#sweep.delete(step);
+        this.#sweep.delete(sessionId, step);
         return step;
       });
       outputs = outputs.slice(step.length);

@@ -21,21 +21,21 @@ export const OUTPUTS_SWEEP_SQL = {
 
   stored: `
     SELECT
-      rowid AS position,
       hash,
       CAST(pieces AS TEXT) AS pieces,
       coalesce(octet_length(text), 0) + coalesce(octet_length(pieces), 0) AS bytes
     FROM main.checkpoint_sqlite_outputs
     WHERE session_id = +?1
+      AND typeof(hash) = 'text'
     LIMIT +?2`,
 
   delete: `
     DELETE FROM main.checkpoint_sqlite_outputs
-    WHERE rowid = ?1`,
+    WHERE session_id = ?1
+      AND hash = ?2`,
 };
 
 export interface StoredOutput {
-  position: number;
   hash: string;
   bytes: number;
 }
@@ -97,9 +97,9 @@ export class OutputsSweep {
   }
 
   /** @throws {StorageError} if a trigger ignores a deletion: to find the output again and again would never end. */
-  delete(outputs: readonly StoredOutput[]): void {
-    for (const { position } of outputs) {
-      if (this.#statements.delete.run(position).changes === 0) {
+  delete(sessionId: string, outputs: readonly StoredOutput[]): void {
+    for (const { hash } of outputs) {
+      if (this.#statements.delete.run(sessionId, hash).changes === 0) {
         throw ignoredByTrigger(OUTPUTS_TABLE);
       }
     }
@@ -114,7 +114,7 @@ export class OutputsSweep {
     let checkpointsRead = 0;
     for (const row of this.#statements.checkpoints.iterate(sessionId)) {
       checkpointsRead += 1;
-      if (!dropped.has(checkpoints.integer(row, "position"))) {
+      if (dropped.size === 0 || !dropped.has(checkpoints.integer(row, "position"))) {
         addAll(needed, hashesAnywhereIn(checkpoints.text(row, "node_results")));
       }
     }
@@ -144,7 +144,6 @@ function addAll(set: Set<unknown>, values: Iterable<string>): void {
 
 function toStoredOutput(row: Row): StoredOutput {
   return {
-    position: column.integer(row, "position"),
     hash: column.text(row, "hash"),
     bytes: column.integer(row, "bytes"),
   };

@@ -220,7 +220,7 @@ export class OutputsTable {
    */
   deleteUnused(sessionId: string, most = Number.POSITIVE_INFINITY): SweepResult {
     const { outputs, checkpointsRead } = this.#sweep.unused(sessionId);
-    this.#sweep.delete(outputs.slice(0, most));
+    this.#sweep.delete(sessionId, outputs.slice(0, most));
     this.#forgetAll();
     return { checkpointsRead, isDone: outputs.length <= most };
   }

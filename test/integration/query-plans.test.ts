@@ -36,7 +36,7 @@ const SEARCHES: Readonly<Record<string, string>> = {
   "ENTITIES_SQL.listOfType": "entities (type=?)",
   "OUTPUTS_SWEEP_SQL.checkpoints": "checkpoints (session_id=?)",
   "OUTPUTS_SWEEP_SQL.stored": "checkpoint_sqlite_outputs (session_id=?)",
-  "OUTPUTS_SWEEP_SQL.delete": "checkpoint_sqlite_outputs (rowid=?)",
+  "OUTPUTS_SWEEP_SQL.delete": "checkpoint_sqlite_outputs (session_id=? AND hash=?)",
   "FACTS_SQL.select": "facts (id=?)",
   "FACTS_SQL.listInWorkspace": "facts (workspace_id=?)",
   "VECTORS_SQL.page": "checkpoint_sqlite_vectors (rowid>?)",

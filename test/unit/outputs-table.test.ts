@@ -128,6 +128,18 @@ describe("a sweep", () => {
     expect(expected).toEqual(expect.arrayContaining(hashesOf("s")));
   });
 
+  test("works with the largest rowids, and leaves a row whose hash became a BLOB", () => {
+    const kept = shared(longText(1));
+    table.insertMissing("s", [kept, shared(longText(2)), shared(longText(3))]);
+    insertCheckpoint("1", "s", referring(kept));
+    connection.queryOnce("UPDATE checkpoints SET rowid = 9223372036854775807");
+    connection.queryOnce("UPDATE checkpoint_sqlite_outputs SET rowid = 9223372036854775807 WHERE rowid = 2");
+    connection.queryOnce("UPDATE checkpoint_sqlite_outputs SET hash = CAST(hash AS BLOB) WHERE rowid = 3");
+    table.deleteUnused("s");
+    expect(hashesOf("s").map(String).toSorted()).toHaveLength(2);
+    expect(hashesOf("s")).toContain(kept.hash);
+  });
+
   test("deletes no more than it is told to, and says whether that was all", () => {
     table.insertMissing(
       "s",
