@@ -826,8 +826,8 @@ const LARGE_OUTPUTS: readonly Mutation[] = [
   },
   {
     file: "src/tables/outputs.ts",
-    find: "if (!this.#isShared && outputs.length > 0) {",
-    replace: "if (outputs.length > 0) {",
+    find: "if (!this.#isShared && outputs.length > 0 && areThere) {",
+    replace: "if (outputs.length > 0 && areThere) {",
     breaks: "an output that the host deleted is believed to be in the file",
     tests: [OUTPUTS],
   },
