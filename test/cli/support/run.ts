@@ -23,6 +23,9 @@ const ENVIRONMENT = {
   PAGER: "",
 };
 
+/** A command that takes longer is killed, and the test says which one it was; less than the limit of a test. */
+const LIMIT_MS = 25_000;
+
 /** The command and its arguments, as a process takes them. */
 export function commandLine(...args: readonly string[]): string[] {
   return [process.execPath, BIN, ...args];
@@ -34,9 +37,20 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     stdout: "pipe",
     stderr: "pipe",
     env: { ...ENVIRONMENT, ...options.env },
+    timeout: LIMIT_MS,
+    killSignal: "SIGKILL",
   });
   const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  return { exitCode: await child.exited, stdout, stderr };
+  const exitCode = await child.exited;
+  requireEnd(child, args, stdout + stderr);
+  return { exitCode, stdout, stderr };
+}
+
+/** @throws if the process was killed because it did not end. */
+function requireEnd({ signalCode }: { signalCode: unknown }, args: readonly string[], text: string): void {
+  if (signalCode === "SIGKILL") {
+    throw new Error(`${args.join(" ")} did not end within ${LIMIT_MS} ms. It printed: ${text.slice(-2_000)}`);
+  }
 }
 
 /** The standard output of a command that must succeed and print no note. */
@@ -66,12 +80,22 @@ export interface TerminalOptions {
   env?: Record<string, string>;
 }
 
+/** Printed by the shell behind all that the command prints. */
+const END = /\[exit code (\d+)\]\r\n$/;
+
+/**
+ * A shell runs the command and then prints its exit code: Bun does not tell when a pseudo-terminal has passed on all of its text,
+ * and the process may have ended before that.
+ */
 export async function runOnTerminal(args: readonly string[], options: TerminalOptions = {}): Promise<Screen> {
   const decoder = new TextDecoder();
+  const { promise: wholeText, resolve } = Promise.withResolvers<void>();
   let text = "";
   let isAnswered = false;
-  const child = Bun.spawn(commandLine(...args), {
+  const child = Bun.spawn(["sh", "-c", '"$@"; echo "[exit code $?]"', "sh", ...commandLine(...args)], {
     env: { ...ENVIRONMENT, TERM: "xterm-256color", ...options.env },
+    timeout: LIMIT_MS,
+    killSignal: "SIGKILL",
     terminal: {
       cols: options.columns ?? 80,
       rows: options.rows ?? 50,
@@ -81,10 +105,18 @@ export async function runOnTerminal(args: readonly string[], options: TerminalOp
           isAnswered = true;
           terminal.write(`${options.answer.type}\r`);
         }
+        if (END.test(text)) {
+          resolve();
+        }
       },
     },
   });
-  const exitCode = await child.exited;
+  await child.exited;
+  requireEnd(child, args, text);
+  await wholeText;
+  child.terminal?.close();
+  const exitCode = Number(END.exec(text)?.[1]);
+  text = text.replace(END, "");
   return { exitCode, text, lines: text.trimEnd().split("\r\n") };
 }
 
