@@ -21,8 +21,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   // A pipe that was closed rejects the write, which ends the command.
   process.stdout.on("error", () => {});
   const controller = new AbortController();
-  const stopListening = abortOnSignals(controller);
   const cli = new Cli(controller.signal);
+  const stopListening = abortOnSignals(controller, cli);
   try {
     const program = await programFor(cli, argv[0]);
     await program.parseAsync([...argv], { from: "user" });
@@ -34,10 +34,13 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** The first signal stops at the next step; a later one ends the process. */
-function abortOnSignals(controller: AbortController): () => void {
+/** The first signal stops at the next step; a later one ends the process. Ctrl+C in the pager is the pager's, as in git. */
+function abortOnSignals(controller: AbortController, cli: Cli): () => void {
   let stoppedAt: number | undefined;
   const stop = (signal: NodeJS.Signals) => {
+    if (cli.output.isPaging && signal === "SIGINT") {
+      return;
+    }
     const exitCode = SIGNALLED + constants.signals[signal];
     if (stoppedAt !== undefined && performance.now() - stoppedAt > SAME_SIGNAL_MS) {
       process.exit(exitCode);

@@ -4,11 +4,12 @@
  * JSON values are in the wire format, so `JsonPlusSerializer` reads them back as they are in the store.
  */
 import { JsonPlusSerializer } from "../json-plus/json-plus-serializer.js";
-import { ClosedPipe } from "./failures.js";
+import { ClosedPipe, CommandFailure } from "./failures.js";
+import { shortener } from "./format.js";
 import { page, pagerCommand } from "./pager.js";
 import { type Column, tableLines } from "./table.js";
 import { type Colours, coloursFor } from "./terminal.js";
-import { jsonLine } from "./text.js";
+import { cut, jsonLine } from "./text.js";
 
 export interface OutputOptions {
   isJson: boolean;
@@ -25,19 +26,35 @@ export class Output {
   readonly #usesPager: boolean;
   #lines: string[] = [];
   #hasFlushed = false;
+  #isPaging = false;
 
   constructor(options: OutputOptions) {
     this.isJson = options.isJson;
     this.#usesPager = options.usesPager;
   }
 
-  /** Columns of the terminal; `undefined`: text is not cut. */
+  /** Columns of the terminal; `undefined`: text is not cut. A terminal that does not know its size says 0. */
   get width(): number | undefined {
-    return this.isTerminal ? process.stdout.columns : undefined;
+    return this.isTerminal && process.stdout.columns > 0 ? process.stdout.columns : undefined;
+  }
+
+  /** Short ids for people; whole ones in a pipe. */
+  shortener(ids: readonly string[], part: "beginning" | "end"): (id: string) => string {
+    return this.isTerminal ? shortener(ids, part) : (id) => id;
+  }
+
+  /** Whether the terminal is the pager's. */
+  get isPaging(): boolean {
+    return this.#isPaging;
   }
 
   line(text = ""): void {
     this.#lines.push(text);
+  }
+
+  /** Cut if the terminal is too narrow. */
+  cutLine(text: string): void {
+    this.line(this.width === undefined ? text : cut(text, this.width));
   }
 
   json(value: unknown): void {
@@ -92,15 +109,22 @@ export class Output {
   /** Writes the rest; output that is longer than the terminal goes through the pager. */
   async end(): Promise<void> {
     const pager = this.#pager();
-    if (pager === undefined) {
+    if (pager === undefined || !(await this.#page(pager))) {
       await this.flush();
-    } else {
-      await page(`${this.#lines.join("\n")}\n`, pager);
+    }
+  }
+
+  async #page(pager: string): Promise<boolean> {
+    this.#isPaging = true;
+    try {
+      return await page(`${this.#lines.join("\n")}\n`, pager);
+    } finally {
+      this.#isPaging = false;
     }
   }
 
   #pager(): string | undefined {
-    const isLong = this.#lines.length >= (process.stdout.rows ?? Number.POSITIVE_INFINITY);
+    const isLong = process.stdout.rows > 0 && this.#lines.length >= process.stdout.rows;
     const isPaged = this.#usesPager && this.isTerminal && process.stdin.isTTY === true && !this.#hasFlushed;
     return isPaged && isLong ? pagerCommand() : undefined;
   }
@@ -115,6 +139,7 @@ export function note(text: string): void {
  * Resolves when the text has been handed to the operating system.
  *
  * @throws {ClosedPipe} if nobody reads it any more.
+ * @throws {CommandFailure} if it cannot be written, as on a full disk.
  */
 export function write(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -122,7 +147,8 @@ export function write(text: string): Promise<void> {
       if (error === undefined || error === null) {
         resolve();
       } else {
-        reject("code" in error && error.code === "EPIPE" ? new ClosedPipe() : error);
+        const isClosed = "code" in error && error.code === "EPIPE";
+        reject(isClosed ? new ClosedPipe() : new CommandFailure(`The output was cut: ${error.message}.`));
       }
     });
   });

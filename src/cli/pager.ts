@@ -10,8 +10,11 @@ export function pagerCommand(environment: Environment = process.env): string | u
   return Bun.which("less") === null ? undefined : "less";
 }
 
-/** Resolves when the reader has left the pager. */
-export async function page(text: string, command: string): Promise<void> {
+/** As shells have it for a command that is not executable, or not found. */
+const NOT_STARTED = [126, 127];
+
+/** Resolves when the reader has left the pager: to `false` if there is no such command. */
+export async function page(text: string, command: string): Promise<boolean> {
   const child = Bun.spawn(["sh", "-c", command], {
     stdin: new Blob([text]),
     stdout: "inherit",
@@ -19,5 +22,5 @@ export async function page(text: string, command: string): Promise<void> {
     // As git does: less ends if the text fits, keeps colours, and leaves the text on the screen.
     env: { LESS: "FRX", ...process.env },
   });
-  await child.exited;
+  return !NOT_STARTED.includes(await child.exited);
 }

@@ -45,22 +45,39 @@ export function padded(text: string, width: number, isRight = false): string {
   return isRight ? blanks + text : text + blanks;
 }
 
-/** The longest beginning that fits, with an ellipsis if anything was cut. The text has no colours. */
+/** A colour as {@link coloursFor} writes it. Stored text has its escape characters escaped before it is painted. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence is looked for
+const PAINT = /(\u001b\[\d+m)/;
+const UNPAINTED = "\u001b[0m";
+
+/** The longest beginning that fits, with an ellipsis if anything was cut. The text may have colours. */
 export function cut(text: string, width: number): string {
-  // A character has at least one code unit, and few have more than four.
-  const candidate = text.length > width * 8 ? text.slice(0, width * 8) : text;
-  if (candidate === text && widthOf(text) <= width) {
+  if (widthOf(text) <= width) {
     return text;
   }
-  const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
   let kept = "";
-  let columns = 0;
-  for (const { segment } of graphemes.segment(candidate)) {
-    columns += widthOf(segment);
-    if (columns > width - 1) {
+  let room = width - 1;
+  const parts = text.split(PAINT); // Each second one is a colour.
+  for (const [index, part] of parts.entries()) {
+    const shown = index % 2 === 1 ? part : beginning(part, room);
+    kept += shown;
+    room -= widthOf(shown);
+    if (shown !== part) {
       break;
     }
-    kept += segment;
   }
-  return width < 1 ? "" : `${kept}…`;
+  return width < 1 ? "" : `${kept}…${parts.length > 1 ? UNPAINTED : ""}`;
+}
+
+/** Whole characters, as people count them. */
+function beginning(text: string, width: number): string {
+  const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+  let room = width;
+  for (const { segment, index } of graphemes.segment(text)) {
+    room -= widthOf(segment);
+    if (room < 0) {
+      return text.slice(0, index);
+    }
+  }
+  return text;
 }

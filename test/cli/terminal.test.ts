@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
+import { runOn } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+import { createEmpty } from "./support/files.js";
 import { HAS_TERMINALS, printed, run, runOnTerminal, withoutColours } from "./support/run.js";
 
 const ESCAPE = "\u001b";
@@ -12,6 +14,7 @@ const reason = HAS_TERMINALS ? "" : " (skipped: this Bun has no pseudo-terminals
 
 let folder: TemporaryFolder;
 let path: string;
+let wide: string;
 
 beforeAll(async () => {
   folder = await createTemporaryFolder();
@@ -31,6 +34,19 @@ beforeAll(async () => {
       source: "loop",
       nodeResults: { [HOSTILE]: { status: "completed", output: HOSTILE } },
       pendingNodes: [HOSTILE],
+    });
+  }
+});
+beforeAll(async () => {
+  wide = join(folder.path, "wide.db");
+  await using store = new SqliteCheckpointStore(wide);
+  const { id } = await store.createSession(".", { title: "Wide" });
+  await store.addMessage(id, { sessionId: id, role: "user", content: "wide ".repeat(40) });
+  for (const version of [1, 2]) {
+    await store.saveCheckpoint({
+      ...{ sessionId: id, namespace: "", version, step: version, source: "loop" },
+      nodeResults: { node: { status: "completed", output: `${version} wide `.repeat(30) } },
+      pendingNodes: Array.from({ length: 30 }, (_, number) => `pending-${version}-${number}`),
     });
   }
 });
@@ -82,6 +98,22 @@ describe("text in a pipe", () => {
     expect(texts.some((text) => typeof text === "string" && text.startsWith(HOSTILE))).toBe(true);
   });
 
+  test("an id has them escaped", async () => {
+    const file = join(folder.path, "ids.db");
+    await createEmpty(file);
+    const insert = "INSERT INTO sessions (id, title, directory, created_at, updated_at)";
+    runOn(file, `${insert} VALUES ('${ESCAPE}[2Jid', 'Imported', '.', 0, 0)`);
+    for (const args of [
+      ["show", file, "Imported"],
+      ["sessions", file],
+      ["tree", file],
+    ]) {
+      const output = await printed(...args);
+      expect(output).toContain("\\x1b[2Jid");
+      expect(output).not.toContain(ESCAPE);
+    }
+  });
+
   test("an error has them escaped too", async () => {
     const { stderr } = await run(["show", path, `${ESCAPE}[2Jnobody`]);
     expect(stderr).not.toContain(ESCAPE);
@@ -98,6 +130,33 @@ describe.skipIf(!HAS_TERMINALS)(`on a terminal${reason}`, () => {
     const widths = lines.map((line) => Bun.stringWidth(withoutColours(line)));
     expect(Math.max(...widths)).toBeLessThanOrEqual(Math.max(columns, 59));
   });
+
+  test.each([
+    ["show", 40],
+    ["show", 100],
+    ["tree", 40],
+    ["tree", 100],
+    ["diff", 60],
+  ] as const)("%s fits %d columns, with and without colour", async (command, columns) => {
+    const names = command === "diff" ? ["Wide:v1", "Wide:v2"] : ["Wide"];
+    for (const NO_COLOR of ["", "1"]) {
+      const { lines } = await runOnTerminal([command, wide, ...names], { columns, env: { NO_COLOR } });
+      // Below the title `show` has the whole id and the directory.
+      const cutLines = lines.map(withoutColours).slice(command === "show" ? 2 : 0);
+      expect(Math.max(...cutLines.map((line) => Bun.stringWidth(line)))).toBe(columns);
+      expect(cutLines.at(-1)).toEndWith("…");
+      expect(lines.join("").includes(ESCAPE)).toBe(NO_COLOR === "");
+    }
+  });
+
+  test.each(["show", "tree", "diff"])(
+    "%s is whole if the terminal does not know its size",
+    async (command) => {
+      const names = command === "diff" ? ["Wide:v1", "Wide:v2"] : ["Wide"];
+      const { lines } = await runOnTerminal([command, wide, ...names], { prepare: "stty cols 0 rows 0" });
+      expect(lines.join("")).not.toContain("…");
+    },
+  );
 
   test("has colour, unless NO_COLOR or TERM=dumb says no", async () => {
     expect((await runOnTerminal(["sessions", path])).text).toContain(`${ESCAPE}[36m`);
@@ -132,6 +191,22 @@ describe.skipIf(!HAS_TERMINALS)(`on a terminal${reason}`, () => {
         "paged: ",
       );
     }
+  });
+
+  test("a pager that is missing is replaced by the terminal", async () => {
+    const { exitCode, lines } = await runOnTerminal(["sessions", path], {
+      rows: 10,
+      env: { PAGER: "no-such-pager" },
+    });
+    expect({ exitCode, lines: lines.length }).toEqual({ exitCode: 0, lines: 32 });
+    expect(lines[0]).toContain("no-such-pager");
+  });
+
+  test("Ctrl+C in the pager is the pager's", async () => {
+    // The second one comes when it no longer can be the one that a launcher passed on.
+    const PAGER = "cat > /dev/null; kill -INT $PPID; sleep 0.6; kill -INT $PPID; sleep 0.1; echo left";
+    const { exitCode, lines } = await runOnTerminal(["sessions", path], { rows: 10, env: { PAGER } });
+    expect({ exitCode, lines }).toEqual({ exitCode: 0, lines: ["left"] });
   });
 
   test("a pager that ends early is no error", async () => {

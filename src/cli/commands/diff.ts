@@ -19,8 +19,8 @@ interface NodeDifference {
   paths: Difference[];
 }
 
-/** A value is shown up to so many columns, unless the terminal is wider. */
-const SHOWN_COLUMNS = 60;
+/** On a terminal a value is shown up to so many columns at least. */
+const LEAST_COLUMNS = 20;
 
 export function diffCommand(cli: Cli) {
   return newCommand(
@@ -58,11 +58,11 @@ function print(cli: Cli, before: Checkpoint, after: Checkpoint): void {
     note("The checkpoints hold the same results and pending nodes.");
   }
   for (const line of nodes.flatMap((node) => nodeLines(node, cli.output.colours, cli.output.width))) {
-    cli.output.line(line);
+    cli.output.cutLine(line);
   }
   if (pending) {
     const shown = ({ pendingNodes }: Checkpoint) => pendingNodes.map(oneLine).join(", ") || "nothing";
-    cli.output.line(`pending: ${shown(before)} → ${shown(after)}`);
+    cli.output.cutLine(`pending: ${shown(before)} → ${shown(after)}`);
   }
 }
 
@@ -95,16 +95,25 @@ function nodeLines(difference: NodeDifference, colours: Colours, width: number |
   const { node, change, before, after, paths } = difference;
   const { sign, paint } = SIGNS[change];
   const statuses = [before, after].filter((status) => status !== undefined);
+  // Two values and a path share the line.
+  const room = width === undefined ? undefined : Math.max(LEAST_COLUMNS, Math.floor(width / 3));
   const status = [...new Set(statuses)].map(oneLine).join(" → ");
   return [
     `${colours[paint](`${sign} ${oneLine(node)}`)}  ${colours.dim(`${change} (${status})`)}`,
-    ...paths.map((path) => `    ${pathLine(path, colours, Math.max(SHOWN_COLUMNS, (width ?? 0) - 60))}`),
+    ...paths.map((path) => `    ${pathLine(path, colours, room)}`),
   ];
 }
 
-function pathLine({ path, change, before, after }: Difference, colours: Colours, width: number): string {
+function pathLine(
+  { path, change, before, after }: Difference,
+  colours: Colours,
+  room: number | undefined,
+): string {
   const { sign, paint } = SIGNS[change];
-  const value = (shown: unknown) => cut(oneLine(valueText(shown)), width);
+  const value = (shown: unknown) => {
+    const text = oneLine(valueText(shown));
+    return room === undefined ? text : cut(text, room);
+  };
   const values =
     change === "added"
       ? value(after)

@@ -1,7 +1,8 @@
 import type { Session } from "../../types.js";
 import type { Cli } from "../cli.js";
 import { newCommand, positiveNumber } from "../command.js";
-import { shortener, time } from "../format.js";
+import { time } from "../format.js";
+import type { Output } from "../output.js";
 import type { Column } from "../table.js";
 
 interface Filter {
@@ -26,7 +27,11 @@ export function sessionsCommand(cli: Cli) {
     .action(async (file, options) => {
       const sessions = await cli.read(file, (store) => store.listSessions(options.workspace));
       const found = sessions.filter((session) => matches(session, options)).slice(0, options.limit);
-      cli.output.list(found, columnsFor(found, cli.output.isTerminal), "No session matches.");
+      cli.output.list(
+        found,
+        columnsFor(found, cli.output),
+        sessions.length === 0 ? "There are no sessions." : "No session matches.",
+      );
     });
 }
 
@@ -37,13 +42,9 @@ function matches({ directory, title = "" }: Session, filter: Filter): boolean {
   );
 }
 
-function columnsFor(sessions: readonly Session[], isTerminal: boolean): Column<Session>[] {
-  const short = isTerminal
-    ? shortener(
-        sessions.map(({ id }) => id),
-        "beginning",
-      )
-    : (id: string) => id;
+function columnsFor(sessions: readonly Session[], output: Output): Column<Session>[] {
+  const ids = sessions.map(({ id }) => id);
+  const short = output.shortener(ids, "beginning");
   return [
     { title: "SESSION", text: ({ id }) => short(id), paint: "cyan" },
     { title: "UPDATED", text: ({ updatedAt }) => time(updatedAt), paint: "dim" },

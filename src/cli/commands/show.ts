@@ -4,12 +4,13 @@ import type { Session } from "../../types.js";
 import { waveText } from "../checkpoint-text.js";
 import type { Cli } from "../cli.js";
 import { newCommand } from "../command.js";
-import { amount, shortener, time } from "../format.js";
+import { amount, time } from "../format.js";
 import { messageText } from "../message-text.js";
 import { SESSION_HELP, sessionNamed } from "../naming.js";
+import type { Output } from "../output.js";
 import { messagesOf } from "../paging.js";
 import type { Colours } from "../terminal.js";
-import { cut, oneLine, padded } from "../text.js";
+import { oneLine, padded } from "../text.js";
 import { type Wave, wavesOf } from "../waves.js";
 
 interface Entry {
@@ -57,15 +58,10 @@ async function printJson(cli: Cli, store: SqliteCheckpointStore, session: Sessio
 
 async function printTimeline(cli: Cli, store: SqliteCheckpointStore, session: Session): Promise<void> {
   const { output } = cli;
-  const entries: Entry[] = [];
   const waves = await wavesOf(store, session.id);
-  const short = output.isTerminal
-    ? shortener(
-        waves.map(({ id }) => id),
-        "end",
-      )
-    : (id: string) => id;
-  entries.push(...waves.toReversed().map((wave) => checkpointEntry(wave, short, output.colours)));
+  const ids = waves.map(({ id }) => id);
+  const short = output.shortener(ids, "end");
+  const entries = waves.toReversed().map((wave) => checkpointEntry(wave, short, output.colours));
   for await (const { createdAt, role, ...message } of messagesOf(store, session.id)) {
     const text = oneLine(messageText({ createdAt, role, ...message }));
     entries.push({ createdAt, what: output.colours.bold(oneLine(role)), text });
@@ -74,18 +70,15 @@ async function printTimeline(cli: Cli, store: SqliteCheckpointStore, session: Se
   output.line(output.colours.bold(oneLine(session.title ?? session.id)));
   output.line(
     output.colours.dim(
-      `${session.id}  ${messages}, ${amount(waves.length, "checkpoint")}  ${oneLine(session.directory)}`,
+      `${oneLine(session.id)}  ${messages}, ${amount(waves.length, "checkpoint")}  ${oneLine(session.directory)}`,
     ),
   );
-  printEntries(cli, oldestFirst(entries));
+  printEntries(output, oldestFirst(entries));
 }
 
-function printEntries(cli: Cli, entries: readonly Entry[]): void {
-  const { output } = cli;
+function printEntries(output: Output, entries: readonly Entry[]): void {
   for (const { createdAt, what, text } of entries) {
-    const head = `${output.colours.dim(time(createdAt))}  ${padded(what, 9)}  `;
-    const room = output.width === undefined ? undefined : output.width - 32;
-    output.line(`${head}${room === undefined || text.includes("\u001b") ? text : cut(text, room)}`.trimEnd());
+    output.cutLine(`${output.colours.dim(time(createdAt))}  ${padded(what, 9)}  ${text}`.trimEnd());
   }
 }
 

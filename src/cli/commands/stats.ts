@@ -1,7 +1,7 @@
 import { type SessionStats, type Stats, stats, type TableStats } from "../../maintenance/index.js";
 import type { Cli } from "../cli.js";
 import { newCommand, wholeNumber } from "../command.js";
-import { shortener, size } from "../format.js";
+import { size } from "../format.js";
 import type { Output } from "../output.js";
 import type { Column } from "../table.js";
 
@@ -30,19 +30,19 @@ function print({ fileBytes, freeBytes, logBytes, sharing, tables, sessions }: St
   output.line(`${dim("file     ")}${size(fileBytes)}, of which ${size(freeBytes)} is free`);
   output.line(`${dim("log      ")}${size(logBytes)}`);
   output.line(
-    `${dim("outputs  ")}${size(sharing.stored)} kept for ${size(sharing.referenced)} referred to: ${size(sharing.saved)} saved`,
+    `${dim("outputs  ")}${size(sharing.stored)} stored once, ${size(sharing.referenced)} if each checkpoint held its own: ${size(sharing.saved)} saved`,
   );
   output.line();
   output.table(tables, TABLES);
   if (sessions.length > 0) {
     output.line();
-    output.table(sessions, sessionColumns(sessions, output.isTerminal));
+    output.table(sessions, sessionColumns(sessions, output));
   }
 }
 
-function sessionColumns(sessions: readonly SessionStats[], isTerminal: boolean): Column<SessionStats>[] {
+function sessionColumns(sessions: readonly SessionStats[], output: Output): Column<SessionStats>[] {
   const ids = sessions.map(({ id }) => id);
-  const short = isTerminal ? shortener(ids, "beginning") : (id: string) => id;
+  const short = output.shortener(ids, "beginning");
   return [
     { title: "SESSION", text: ({ id }) => short(id), paint: "cyan" },
     { title: "SIZE", text: ({ bytes }) => size(bytes), isRight: true },

@@ -4,7 +4,6 @@ import type { Session } from "../../types.js";
 import { waveText } from "../checkpoint-text.js";
 import type { Cli } from "../cli.js";
 import { newCommand } from "../command.js";
-import { shortener } from "../format.js";
 import { SESSION_HELP, sessionNamed } from "../naming.js";
 import type { Colours } from "../terminal.js";
 import { cut, oneLine } from "../text.js";
@@ -44,7 +43,7 @@ class Tree {
     this.#sessions = new Map(sessions.map((session) => [session.id, session]));
     this.#forkOf = new Map(forks.map((fork) => [fork.sessionId, fork]));
     this.#forksOf = Map.groupBy(forks, ({ parentSessionId }) => parentSessionId);
-    this.#short = shortener([...this.#sessions.keys()], "beginning");
+    this.#short = cli.output.shortener([...this.#sessions.keys()], "beginning");
   }
 
   get #colours(): Colours {
@@ -78,10 +77,10 @@ class Tree {
   async draw(root: string | undefined): Promise<void> {
     const lines = [];
     for (const id of this.#roots(root)) {
-      lines.push(...(await this.#lines(id, root !== undefined)));
+      lines.push(await this.#lines(id, root !== undefined));
     }
-    for (const line of lines) {
-      this.cli.output.line(line);
+    for (const line of lines.flat()) {
+      this.cli.output.cutLine(line);
     }
   }
 
@@ -97,9 +96,9 @@ class Tree {
       lines.push(`${isLast ? "└─ " : "├─ "}${branch.text}`);
       for (const fork of branch.forks) {
         const below = await this.#lines(fork.sessionId, hasCheckpoints);
-        lines.push(
-          ...below.map((line, at) => `${isLast ? "   " : "│  "}${at === 0 ? "╰─ fork: " : "   "}${line}`),
-        );
+        for (const [at, line] of below.entries()) {
+          lines.push(`${isLast ? "   " : "│  "}${at === 0 ? "╰─ fork: " : "   "}${line}`);
+        }
       }
     }
     return lines;
@@ -111,7 +110,9 @@ class Tree {
     const fork = this.#forkOf.get(id);
     const isOrphan = fork !== undefined && fork.parentSessionId === null;
     const origin = isOrphan ? `  forked from ${oneLine(fork.parentId)}, which was deleted` : "";
-    return `${bold(cut(title, 60))}  ${dim(oneLine(this.#short(id)) + origin)}`;
+    const { width } = this.cli.output;
+    const shown = width === undefined ? title : cut(title, Math.floor(width / 2)); // Its id must fit too.
+    return `${bold(shown)}  ${dim(oneLine(this.#short(id)) + origin)}`;
   }
 
   #checkpointBranch(wave: Wave, forks: readonly Fork[]): { text: string; forks: Fork[] } {

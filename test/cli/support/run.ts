@@ -75,6 +75,8 @@ export const HAS_TERMINALS = Bun.semver.order(Bun.version, "1.3.5") >= 0;
 export interface TerminalOptions {
   columns?: number;
   rows?: number;
+  /** A command of the shell that runs before. */
+  prepare?: string;
   /** Typed when the text is on the screen. */
   answer?: { to: string; type: string };
   env?: Record<string, string>;
@@ -92,25 +94,28 @@ export async function runOnTerminal(args: readonly string[], options: TerminalOp
   const { promise: wholeText, resolve } = Promise.withResolvers<void>();
   let text = "";
   let isAnswered = false;
-  const child = Bun.spawn(["sh", "-c", '"$@"; echo "[exit code $?]"', "sh", ...commandLine(...args)], {
-    env: { ...ENVIRONMENT, TERM: "xterm-256color", ...options.env },
-    timeout: LIMIT_MS,
-    killSignal: "SIGKILL",
-    terminal: {
-      cols: options.columns ?? 80,
-      rows: options.rows ?? 50,
-      data(terminal, bytes) {
-        text += decoder.decode(bytes, { stream: true });
-        if (options.answer !== undefined && !isAnswered && text.includes(options.answer.to)) {
-          isAnswered = true;
-          terminal.write(`${options.answer.type}\r`);
-        }
-        if (END.test(text)) {
-          resolve();
-        }
+  const child = Bun.spawn(
+    ["sh", "-c", `${options.prepare ?? ":"}; "$@"; echo "[exit code $?]"`, "sh", ...commandLine(...args)],
+    {
+      env: { ...ENVIRONMENT, TERM: "xterm-256color", ...options.env },
+      timeout: LIMIT_MS,
+      killSignal: "SIGKILL",
+      terminal: {
+        cols: options.columns ?? 80,
+        rows: options.rows ?? 50,
+        data(terminal, bytes) {
+          text += decoder.decode(bytes, { stream: true });
+          if (options.answer !== undefined && !isAnswered && text.includes(options.answer.to)) {
+            isAnswered = true;
+            terminal.write(`${options.answer.type}\r`);
+          }
+          if (END.test(text)) {
+            resolve();
+          }
+        },
       },
     },
-  });
+  );
   await child.exited;
   requireEnd(child, args, text);
   await wholeText;
