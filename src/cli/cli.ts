@@ -28,6 +28,7 @@ export class Cli {
   #output = new Output(BEFORE_PARSING);
   #common = BEFORE_PARSING;
   #isChanging = false;
+  #isReading = false;
 
   /** @param signal Aborted by SIGINT, SIGTERM and SIGHUP. */
   constructor(readonly signal: AbortSignal) {}
@@ -47,6 +48,11 @@ export class Cli {
     return this.#isChanging;
   }
 
+  /** Whether the command shows what a store reads: interrupted, it shows nothing. */
+  get isReading(): boolean {
+    return this.#isReading;
+  }
+
   get isDebugging(): boolean {
     return this.#common.isDebugging;
   }
@@ -59,9 +65,10 @@ export class Cli {
   /** Opens the file read-only for the work, and leaves nothing next to it. */
   async read<T>(file: string, work: (store: SqliteCheckpointStore) => Promise<T>): Promise<T> {
     requireFile(file);
+    this.#isReading = true;
     return leavingNothing(file, async () => {
       await using store = await openStore(file, { readonly: true, ...this.#busyTimeout });
-      return await work(store);
+      return await untilAborted(this.signal, work(store));
     });
   }
 
@@ -100,6 +107,18 @@ export class Cli {
 async function leavingNothing<T>(file: string, work: () => Promise<T>): Promise<T> {
   const readOnly = await import("../maintenance/read-only.js");
   return readOnly.leavingNothing(file, work);
+}
+
+/** Rejects with the signal's reason if that comes first. Work that still runs then ends with its store, which is closed. */
+async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 async function openStore(

@@ -1,6 +1,7 @@
 /** Runs one command: parses, stops on signals, and turns whatever happens into a message and an exit code. */
 
 import { constants } from "node:os";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { CommanderError } from "@commander-js/extra-typings";
 import { isCheckpointStoreError } from "../errors.js";
 import { Cli } from "./cli.js";
@@ -26,6 +27,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     const program = await programFor(cli, argv[0]);
     await program.parseAsync([...argv], { from: "user" });
+    if (cli.isReading) {
+      await nextTurn(); // A signal that came while a statement ran is seen now.
+      controller.signal.throwIfAborted();
+    }
     await cli.output.end();
   } catch (error) {
     process.exitCode = await exitCodeFor(error, cli);
@@ -66,7 +71,9 @@ async function exitCodeFor(thrown: unknown, cli: Cli): Promise<number> {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // It has printed its message.
   }
-  await cli.output.flush().catch(() => {}); // What was printed before comes first.
+  if (!(error instanceof Interrupted)) {
+    await cli.output.flush().catch(() => {}); // What was printed before comes first.
+  }
   // Interrupting is how a command that only reads is ended, as `messages --follow` is.
   if (!(error instanceof Interrupted) || cli.isChanging) {
     report(error, cli.isDebugging);

@@ -1,6 +1,6 @@
 /** Signals, closed pipes, and messages as they come. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { verify } from "@obsku/checkpoint-sqlite/maintenance";
@@ -58,6 +58,30 @@ async function withStore<T>(work: (store: SqliteCheckpointStore) => Promise<T>):
 }
 
 describe("SIGINT", () => {
+  test.each(["show", "messages", "tree", "sessions"])("ends a command that reads: %s", async (command) => {
+    await createManySessions(path, 50_000);
+    runOn(
+      path,
+      "INSERT INTO sessions (id, title, directory, created_at, updated_at) VALUES ('long', 'Long', '.', 0, 0)",
+      `INSERT INTO messages (session_id, role, content, created_at)
+       SELECT 'long', 'user', title, created_at
+       FROM sessions`,
+    );
+    const name = command === "show" || command === "messages" ? ["Long"] : [];
+    const child = Bun.spawn(commandLine(command, path, ...name), { stdout: "pipe", stderr: "pipe" });
+    while (!existsSync(`${path}-shm`)) {
+      await Bun.sleep(1); // Until it opens the file.
+    }
+    child.kill("SIGINT");
+    const [output, errors] = [await child.stdout.text(), await child.stderr.text()];
+    expect({ code: await child.exited, lines: output.split("\n").length, errors }).toEqual({
+      code: 130,
+      lines: 1,
+      errors: "",
+    });
+    expect(readdirSync(folder.path)).toEqual(["runs.db"]);
+  });
+
   const before = 20;
 
   /** Deleting any but the first one takes a second or so, whatever the disk: time enough for a signal. */
