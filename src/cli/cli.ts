@@ -1,5 +1,5 @@
 /** What commands share: the output, the signal that stops them, and how they open a file. */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { LongRunningOptions, Progress } from "../maintenance/index.js";
 import type { SqliteCheckpointStoreOptions } from "../options.js";
 import type { SqliteCheckpointStore } from "../sqlite-checkpoint-store.js";
@@ -129,9 +129,18 @@ async function openStore(
   return new SqliteCheckpointStore(file, options);
 }
 
-/** The store's own message is about its option `readonly`. */
-function requireFile(file: string): void {
-  if (!existsSync(file)) {
-    throw new CommandFailure(`There is no file ${oneLine(JSON.stringify(file))}.`);
+/**
+ * For what is only read, before anything is asked. The store's own message is about its option `readonly`.
+ *
+ * @throws {CommandFailure} if there is no such file.
+ */
+export function requireFile(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  const shown = oneLine(JSON.stringify(file));
+  if (found === undefined) {
+    throw new CommandFailure(`There is no file ${shown}.`);
+  }
+  if (found.isDirectory()) {
+    throw new CommandFailure(`${shown} is a directory.`);
   }
 }

@@ -40,16 +40,24 @@ export function collected(text: string, before: readonly string[] | undefined): 
 
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
+/** In the local time zone, in which times are shown, unless the text has another. */
+function dateIn(text: string): number | undefined {
+  const [, day = "", time = "T00:00"] =
+    /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2})?)?$/.exec(text) ?? [];
+  const date = Date.parse(day + time);
+  // The parser takes February 30 for March 2.
+  const exists = new Date(`${day}T00:00Z`).toJSON()?.startsWith(day);
+  return Number.isNaN(date) || exists !== true ? undefined : date;
+}
+
 /** `90d` (ago), `12h`, `30m`, `2w`, or a date such as `2026-01-31` or `2026-01-31T09:30`; milliseconds since the epoch. */
 export function pointInTime(text: string): number {
   const [, count, unit = ""] = /^(\d{1,9})([mhdw])$/.exec(text) ?? [];
   if (count !== undefined) {
     return Date.now() - Number(count) * (UNITS[unit] ?? 0);
   }
-  const date = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2})?)?$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
-  if (Number.isNaN(date)) {
+  const date = dateIn(text);
+  if (date === undefined) {
     throw new InvalidArgumentError(
       "It must be an age such as 30m, 12h, 90d or 2w, or a date such as 2026-01-31.",
     );

@@ -5,7 +5,7 @@ import { PROGRAM } from "./command.js";
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 export function completionScript(shell: (typeof SHELLS)[number], program: CommandUnknownOpts): string[] {
-  const commands = program.commands.map(completed);
+  const commands = [...program.commands.map(completed), HELP];
   return { bash, zsh, fish }[shell](commands);
 }
 
@@ -27,6 +27,9 @@ function completed(command: CommandUnknownOpts): CompletedCommand {
   };
 }
 
+/** The library's own. */
+const HELP: CompletedCommand = { name: "help", summary: "show the help of a command", options: [] };
+
 function flagsOf({ options }: CompletedCommand): string[] {
   return options.flatMap(({ flags }) => flags);
 }
@@ -37,7 +40,7 @@ function bash(commands: readonly CompletedCommand[]): string[] {
     // Bash passes the program, the word and the word before it.
     '  local word="$2" words=""',
     '  if [ "$COMP_CWORD" -eq 1 ]; then',
-    `    words="${[...commands.map(({ name }) => name), "help"].join(" ")}"`,
+    `    words="${commands.map(({ name }) => name).join(" ")}"`,
     '  elif [[ "$word" == -* ]]; then',
     `    case "\${COMP_WORDS[1]}" in`,
     ...commands.map((command) => `      ${command.name}) words="${flagsOf(command).join(" ")}" ;;`),

@@ -7,7 +7,7 @@ import { isCheckpointStoreError } from "../errors.js";
 import { Cli } from "./cli.js";
 import { ClosedPipe, CommandFailure, EXIT, Interrupted, UsageError } from "./failures.js";
 import { note } from "./output.js";
-import { programFor } from "./program.js";
+import { knownWords, programFor } from "./program.js";
 import { coloursFor } from "./terminal.js";
 import { linesOf } from "./text.js";
 
@@ -26,7 +26,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const stopListening = abortOnSignals(controller, cli);
   try {
     const program = await programFor(cli, argv[0]);
-    await program.parseAsync([...argv], { from: "user" });
+    await program.parseAsync(knownWords(argv), { from: "user" });
     if (cli.isReading) {
       await nextTurn(); // A signal that came while a statement ran is seen now.
       controller.signal.throwIfAborted();

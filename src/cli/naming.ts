@@ -15,6 +15,7 @@ import {
   findVersions,
 } from "../maintenance/names.js";
 import type { Cli } from "./cli.js";
+import { PROGRAM } from "./command.js";
 import { CommandFailure } from "./failures.js";
 import { time } from "./format.js";
 import { oneLine } from "./text.js";
@@ -29,7 +30,25 @@ export const SESSION_HELP = "an id, its beginning or end, or a title";
 /** @throws {CommandFailure} if there is none, or several. */
 export async function sessionNamed(cli: Cli, file: string, name: string): Promise<FoundSession> {
   const found = await cli.longRead(file, (options) => findSessions(file, name, options));
-  return only(name, "session", found, sessionLine);
+  return only(found, {
+    missing: `No session has the id or title ${shown(name)}: list them with "${PROGRAM} sessions", by part of a title with --title.`,
+    several: `${shown(name)} names ${count(found)} sessions: write more of the id.`,
+    line: sessionLine,
+  });
+}
+
+/** Each session once. */
+export async function sessionsNamed(
+  cli: Cli,
+  file: string,
+  names: readonly string[],
+): Promise<FoundSession[]> {
+  const sessions = new Map<string, FoundSession>();
+  for (const name of names) {
+    const session = await sessionNamed(cli, file, name);
+    sessions.set(session.id, session);
+  }
+  return [...sessions.values()];
 }
 
 /** @throws {CommandFailure} if there is none, or several. */
@@ -40,13 +59,18 @@ export async function checkpointNamed(cli: Cli, file: string, name: string): Pro
   }
   const latest = /^(.+)@latest(?::(.*))?$/s.exec(name);
   if (latest !== null) {
-    return latestOf(cli, file, latest);
+    const [, session = "", namespace] = latest;
+    return latestOf(cli, file, session, namespace);
   }
   const found = await cli.longRead(file, (options) => findCheckpoints(file, name, options));
   if (found.length === 0) {
     await refuseSession(cli, file, name);
   }
-  return only(name, "checkpoint", found, checkpointLine).id;
+  return only(found, {
+    missing: missingCheckpoint(name),
+    several: `${shown(name)} names ${count(found)} checkpoints: write more of the id.`,
+    line: checkpointLine,
+  }).id;
 }
 
 async function ofVersion(
@@ -58,13 +82,19 @@ async function ofVersion(
   const { id } = await sessionNamed(cli, file, session);
   const found = await cli.longRead(file, (options) => findVersions(file, id, Number(version), options));
   const wanted = namespace === undefined ? found : found.filter((one) => one.namespace === namespace);
-  return only(name, "checkpoint", wanted, (one) => `${session}:v${version}:${one.namespace}`).id;
+  return only(wanted, {
+    missing: missingCheckpoint(name),
+    several: `${shown(name)} names ${count(wanted)} checkpoints: write the namespace too.`,
+    line: (one) => `${session}:v${version}:${one.namespace}`,
+  }).id;
 }
 
-async function latestOf(
+/** @throws {CommandFailure} if the name is not one session's, or it has no checkpoint. */
+export async function latestOf(
   cli: Cli,
   file: string,
-  [, session = "", namespace]: RegExpExecArray,
+  session: string,
+  namespace: string | undefined,
 ): Promise<string> {
   const { id } = await sessionNamed(cli, file, session);
   const latest = await cli.read(file, (store) => store.getLatestCheckpoint(id, namespace));
@@ -86,23 +116,32 @@ async function refuseSession(cli: Cli, file: string, name: string): Promise<void
   }
 }
 
-function only<T>(name: string, kind: string, found: readonly T[], line: (candidate: T) => string): T {
+interface Choice<T> {
+  /** The message if there is none. */
+  missing: string;
+  /** The message if there are several; their lines follow. */
+  several: string;
+  line: (candidate: T) => string;
+}
+
+function only<T>(found: readonly T[], { missing, several, line }: Choice<T>): T {
   const [first, ...others] = found;
   if (first === undefined) {
-    throw new CommandFailure(
-      `No ${kind} is called ${shown(name)}: the file's ${kind}s have other ids${kind === "session" ? " and titles" : ""}.`,
-    );
+    throw new CommandFailure(missing);
   }
   if (others.length > 0) {
-    const many = found.length > MOST_SHOWN ? `more than ${MOST_SHOWN}` : String(found.length);
-    throw new CommandFailure(
-      [
-        `${shown(name)} names ${many} ${kind}s: write more of the id.`,
-        ...found.slice(0, MOST_SHOWN).map((candidate) => `  ${oneLine(line(candidate))}`),
-      ].join("\n"),
-    );
+    const lines = found.slice(0, MOST_SHOWN).map((candidate) => `  ${oneLine(line(candidate))}`);
+    throw new CommandFailure([several, ...lines].join("\n"));
   }
   return first;
+}
+
+function missingCheckpoint(name: string): string {
+  return `There is no checkpoint ${shown(name)}: list those of a session with "${PROGRAM} show".`;
+}
+
+function count(found: readonly unknown[]): string {
+  return found.length > MOST_SHOWN ? `more than ${MOST_SHOWN}` : String(found.length);
 }
 
 function sessionLine({ id, title, updatedAt }: FoundSession): string {

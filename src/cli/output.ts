@@ -130,6 +130,9 @@ export class Output {
   }
 }
 
+/** In place of a list that is empty. */
+export const NO_SESSIONS = "There are no sessions.";
+
 /** A line for people, on stderr. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`);

@@ -36,7 +36,16 @@ export async function programFor(cli: Cli, named: string | undefined): Promise<C
     command.copyInheritedSettings(program).showHelpAfterError(`(${PROGRAM} ${command.name()} --help)`);
     program.addCommand(command);
   }
-  return program.showHelpAfterError(`(${PROGRAM} --help)`);
+  const hint = named?.startsWith("-") === true ? "; options follow the command" : "";
+  return program.showHelpAfterError(`(${PROGRAM} --help${hint})`);
+}
+
+/** Asked for the help of a command that there is not, the library shows the program's help and no error. */
+export function knownWords(argv: readonly string[]): string[] {
+  const [first, second] = argv;
+  const named = first === "help" ? second : first;
+  const isUnknown = named !== undefined && /^(?!help$)[^-]/.test(named) && !Object.hasOwn(COMMANDS, named);
+  return isUnknown ? [named] : [...argv];
 }
 
 function commonOptionsOf(command: CommandUnknownOpts): CommonOptions {

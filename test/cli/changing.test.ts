@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { JsonPlusSerializer, SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
+import { runOn } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 import { copyPublished } from "./support/files.js";
 import { printed, run } from "./support/run.js";
@@ -90,7 +91,7 @@ describe("copy and delete", () => {
   test("an unknown name among several deletes nothing", async () => {
     const { exitCode, stderr } = await run(["delete", path, session, "nobody", "--yes"]);
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('No session is called "nobody"');
+    expect(stderr).toContain('No session has the id or title "nobody"');
     expect(await reading((store) => store.listSessions())).toHaveLength(1);
   });
 });
@@ -115,6 +116,54 @@ describe("prune", () => {
       checkpoints: 1,
     });
     expect(await prune("--older-than", "2001-01-01")).toMatchObject({ checkpoints: 0 });
+  });
+});
+
+test("prune takes a date as the reader's: its midnight is the local one", async () => {
+  const midnight = Date.parse("2020-05-01T00:00+09:00");
+  const setTimes = (time: number) => {
+    runOn(
+      path,
+      `UPDATE sessions SET updated_at = ${time}`,
+      `UPDATE messages SET created_at = ${time}`,
+      `UPDATE checkpoints SET created_at = ${time}`,
+    );
+  };
+  const idleSessions = async (TZ: string) => {
+    const args = ["prune", path, "--idle", "2020-05-01", "--dry-run", "--json"];
+    return JSON.parse((await run(args, { env: { TZ } })).stdout).sessions;
+  };
+  setTimes(midnight - 1);
+  expect(await idleSessions("Asia/Tokyo")).toBe(1);
+  setTimes(midnight + 1);
+  expect(await idleSessions("Asia/Tokyo")).toBe(0);
+  expect(await idleSessions("UTC")).toBe(1);
+});
+
+describe("a file that is missing is named before anything is asked", () => {
+  test.each([
+    "compact MISSING",
+    "prune MISSING --keep 1",
+    "import MISSING FILE",
+    "import FILE MISSING",
+    "backup MISSING FILE --overwrite",
+    "restore MISSING FILE --overwrite",
+    "fork MISSING Changed:v1",
+    "delete MISSING Changed",
+  ])("%s", async (line) => {
+    const { exitCode, stderr } = await run(argumentsOf(line.replace("MISSING", "FILE.missing")));
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: `error: There is no file "${path}.missing".\n`,
+    });
+  });
+
+  test("and so is a folder in place of an export", async () => {
+    const { exitCode, stderr } = await run(["import", path, folder.path, "--yes"]);
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: `error: "${folder.path}" is a directory.\n`,
+    });
   });
 });
 

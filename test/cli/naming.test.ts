@@ -66,9 +66,11 @@ describe("a session is named by", () => {
   });
 
   test("an unknown or an empty name is refused", async () => {
-    expect(await refusal("show", "nobody")).toContain('No session is called "nobody"');
-    expect(await refusal("show", "")).toContain('No session is called ""');
-    expect(await refusal("show", "%")).toContain('No session is called "%"');
+    expect(await refusal("show", "nobody")).toBe(
+      'error: No session has the id or title "nobody": list them with "checkpoint-sqlite sessions", by part of a title with --title.\n',
+    );
+    expect(await refusal("show", "")).toContain('No session has the id or title ""');
+    expect(await refusal("show", "%")).toContain('No session has the id or title "%"');
   });
 });
 
@@ -88,15 +90,29 @@ describe("a checkpoint is named by", () => {
 
   test("the namespace too, if several have the version", async () => {
     const message = await refusal("checkpoint", "aaaaa:v7");
-    expect(message).toContain("names 2 checkpoints");
-    expect(message).toContain("  aaaaa:v7:inner\n");
+    expect(message).toBe(
+      'error: "aaaaa:v7" names 2 checkpoints: write the namespace too.\n  aaaaa:v7:\n  aaaaa:v7:inner\n',
+    );
     expect(await checkpointCalled("aaaaa:v7:inner")).toBe(saved[2]?.id ?? "");
     expect(await checkpointCalled("aaaaa:v7:")).toBe(saved[1]?.id ?? "");
+  });
+
+  test("its namespace, whatever that looks like", async () => {
+    await using store = new SqliteCheckpointStore(path);
+    const session = await store.createSession(".", { title: "Inner" });
+    const saved = await store.saveCheckpoint(buildCheckpoint(session.id, { namespace: "inner:v1" }));
+    const latest = await printed("latest", path, "Inner", "--namespace", "inner:v1", "--json");
+    expect(JSON.parse(latest).id).toBe(saved.id);
+    await store.deleteSession(session.id);
   });
 
   test("a session in its place is refused with what to write", async () => {
     expect(await refusal("checkpoint", "aaaa: once")).toContain('write "aaaa: once@latest"');
     expect(await refusal("latest", "aaaab")).toContain("has no checkpoint");
-    expect(await refusal("checkpoint", "aaaaa:v9")).toContain('No checkpoint is called "aaaaa:v9"');
+    const lists = 'list those of a session with "checkpoint-sqlite show".\n';
+    expect(await refusal("checkpoint", "aaaaa:v9")).toBe(
+      `error: There is no checkpoint "aaaaa:v9": ${lists}`,
+    );
+    expect(await refusal("checkpoint", "nothing")).toBe(`error: There is no checkpoint "nothing": ${lists}`);
   });
 });

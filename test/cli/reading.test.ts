@@ -171,9 +171,18 @@ function hashOf(file: string): string {
 describe("an empty file", () => {
   test("has no sessions: nothing on stdout, a note on stderr", async () => {
     const outcome = await run(["sessions", path("empty")]);
-    expect(outcome).toEqual({ exitCode: 0, stdout: "", stderr: "No session matches.\n" });
+    expect(outcome).toEqual({ exitCode: 0, stdout: "", stderr: "There are no sessions.\n" });
+    expect(await run(["tree", path("empty")])).toEqual(outcome);
     expect(await printed("sessions", path("empty"), "--json")).toBe("");
-    expect(await printed("tree", path("empty"))).toBe("");
+    expect(await printed("tree", path("empty"), "--json")).toBe("");
+  });
+
+  test("a filter that fits none says so, and so do messages of a session that has none", async () => {
+    const none = await run(["sessions", path("many"), "--title", "nothing"]);
+    expect(none).toEqual({ exitCode: 0, stdout: "", stderr: "No session matches.\n" });
+    const empty = await run(["messages", path("many"), "Session 77"]);
+    expect(empty).toEqual({ exitCode: 0, stdout: "", stderr: "The session has no messages.\n" });
+    expect(await printed("messages", path("many"), "Session 77", "--json")).toBe("");
   });
 });
 

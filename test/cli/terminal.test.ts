@@ -232,6 +232,14 @@ describe.skipIf(!HAS_TERMINALS)(`on a terminal${reason}`, () => {
     expect((await printed("sessions", file)).trimEnd().split("\n")).toHaveLength(32);
   });
 
+  test("an import needs a file or a pipe: nobody types an export", async () => {
+    const { exitCode, lines } = await runOnTerminal(["import", path], { columns: 200 });
+    expect({ exitCode, last: withoutColours(lines.at(-1) ?? "") }).toEqual({
+      exitCode: 2,
+      last: "error: Name the file that export wrote, or pipe it in: the standard input is a terminal.",
+    });
+  });
+
   test.each([
     ["Ctrl+C", "\u0003", 130],
     ["Ctrl+D", "\u0004", 1],

@@ -39,12 +39,17 @@ describe("a wrong command line exits with 2, says what is wrong on stderr, and n
 
   test.each([
     ["an unknown command", "sesions runs.db", "Did you mean sessions?"],
+    ["help of an unknown command", "help sesions", "Did you mean sessions?"],
+    ["an unknown command with --help", "sesions --help", "Did you mean sessions?"],
+    ["an option in front of the command", "--json sessions runs.db", "options follow the command"],
     ["no command", "", "Usage: checkpoint-sqlite"],
     ["an argument too many", "sessions a.db b.db", "too many arguments"],
     ["a number that is none", "sessions a.db --limit ten", "It must be a whole number."],
     ["a limit of 0", "messages a.db b --limit 0", "It must be at least 1."],
     ["an age that is none", "prune a.db --idle soon", "It must be an age such as"],
     ["a date that is none", "prune a.db --idle 2026-99-99", "It must be an age such as"],
+    ["a day that no month has", "prune a.db --idle 2026-02-30", "It must be an age such as"],
+    ["a time that no day has", "prune a.db --idle 2026-02-03T25:00", "It must be an age such as"],
     ["a prune without a rule", "prune a.db --workspace w", "add --keep, --older-than or --idle"],
     [
       "a rule that does not fit another",
@@ -87,7 +92,7 @@ describe("completion", () => {
 
   test("of zsh and fish names every command and option", async () => {
     const [zsh, fish] = [await printed("completion", "zsh"), await printed("completion", "fish")];
-    for (const name of names) {
+    for (const name of [...names, "help"]) {
       expect(zsh).toContain(`'${name}:`);
       expect(fish).toContain(`-a ${name} `);
     }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { type BackupReport, backup, restore } from "../../maintenance/index.js";
-import type { Cli } from "../cli.js";
+import { type Cli, requireFile } from "../cli.js";
 import { newCommand, YES } from "../command.js";
 import { CommandFailure } from "../failures.js";
 import { size } from "../format.js";
@@ -19,6 +19,7 @@ export function backupCommand(cli: Cli) {
     .option(...OVERWRITE)
     .option(...YES)
     .action(async (file, to, options) => {
+      requireFile(file);
       const overwrite = await confirmOverwrite(cli, to, options);
       const report = await cli.longRead(file, (work) => backup(file, to, { ...work, overwrite }));
       cli.output.report(report, copiedLines(report, to));
@@ -36,6 +37,7 @@ export function restoreCommand(cli: Cli) {
     .option(...OVERWRITE)
     .option(...YES)
     .action(async (source, to, options) => {
+      requireFile(source);
       const overwrite = await confirmOverwrite(cli, to, options);
       const report = await cli.longRead(source, (work) => restore(source, to, { ...work, overwrite }));
       cli.output.report(report, copiedLines(report, to));
@@ -51,7 +53,7 @@ async function confirmOverwrite(
     if (overwrite !== true) {
       throw new CommandFailure(`${oneLine(to)} exists: name another path, or add --overwrite to replace it.`);
     }
-    await cli.confirm(`This replaces ${oneLine(to)} by the copy.`, yes);
+    await cli.confirm(`This replaces ${oneLine(to)} with the copy.`, yes);
   }
   return overwrite === true;
 }

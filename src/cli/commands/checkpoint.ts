@@ -1,7 +1,7 @@
 import { printCheckpoint } from "../checkpoint-text.js";
 import type { Cli } from "../cli.js";
 import { newCommand } from "../command.js";
-import { CHECKPOINT_HELP, checkpointNamed, SESSION_HELP, sessionNamed } from "../naming.js";
+import { CHECKPOINT_HELP, checkpointNamed, latestOf, SESSION_HELP } from "../naming.js";
 
 const FULL = ["-f, --full", "print the outputs in full"] as const;
 
@@ -32,9 +32,7 @@ export function latestCommand(cli: Cli) {
     .option("--namespace <name>", "the latest in this namespace")
     .option(...FULL)
     .action(async (file, name, options) => {
-      const { id: session } = await sessionNamed(cli, file, name);
-      const suffix = options.namespace === undefined ? "" : `:${options.namespace}`;
-      const id = await checkpointNamed(cli, file, `${session}@latest${suffix}`);
+      const id = await latestOf(cli, file, name, options.namespace);
       await printById(cli, file, id, options.full === true);
     });
 }

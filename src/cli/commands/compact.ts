@@ -1,5 +1,5 @@
 import { compact } from "../../maintenance/index.js";
-import type { Cli } from "../cli.js";
+import { type Cli, requireFile } from "../cli.js";
 import { newCommand, YES } from "../command.js";
 import { UsageError } from "../failures.js";
 import { amount, size } from "../format.js";
@@ -15,6 +15,7 @@ export function compactCommand(cli: Cli) {
       if (options.shareOutputs === true && options.whole === true) {
         throw new UsageError("--share-outputs and --whole are opposites: give one of them.");
       }
+      requireFile(file);
       const rewriting =
         options.shareOutputs === true || options.whole === true ? "rewrites checkpoints and " : "";
       await cli.confirm(

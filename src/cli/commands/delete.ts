@@ -1,8 +1,7 @@
-import type { FoundSession } from "../../maintenance/names.js";
 import type { Cli } from "../cli.js";
 import { newCommand, YES } from "../command.js";
 import { amount } from "../format.js";
-import { SESSION_HELP, sessionNamed } from "../naming.js";
+import { SESSION_HELP, sessionsNamed } from "../naming.js";
 import { note } from "../output.js";
 import { oneLine } from "../text.js";
 
@@ -16,17 +15,17 @@ export function deleteCommand(cli: Cli) {
     .argument("<session...>", SESSION_HELP)
     .option(...YES)
     .action(async (file, names, options) => {
-      const sessions = new Map<string, FoundSession>();
-      for (const name of names) {
-        const session = await sessionNamed(cli, file, name);
-        sessions.set(session.id, session);
-      }
-      for (const { id, title } of sessions.values()) {
+      const sessions = await sessionsNamed(cli, file, names);
+      for (const { id, title } of sessions) {
         note(`${oneLine(id)}  ${oneLine(title ?? "")}`.trimEnd());
       }
-      const what = `This deletes ${amount(sessions.size, "session")}, with everything in ${sessions.size === 1 ? "it" : "them"}, from ${oneLine(file)}.`;
+      const what = `This deletes ${amount(sessions.length, "session")}, with everything in ${sessions.length === 1 ? "it" : "them"}, from ${oneLine(file)}.`;
       await cli.confirm(what, options.yes);
-      const deleted = await deleteAll(cli, file, [...sessions.keys()]);
+      const deleted = await deleteAll(
+        cli,
+        file,
+        sessions.map(({ id }) => id),
+      );
       cli.output.report({ deleted }, [`Deleted ${amount(deleted.length, "session")}.`]);
     });
 }

@@ -6,7 +6,7 @@ import { exportSessions } from "../../maintenance/index.js";
 import type { Cli } from "../cli.js";
 import { newCommand } from "../command.js";
 import { CommandFailure } from "../failures.js";
-import { SESSION_HELP, sessionNamed } from "../naming.js";
+import { SESSION_HELP, sessionsNamed } from "../naming.js";
 import { note, write } from "../output.js";
 import { jsonLine, oneLine } from "../text.js";
 
@@ -25,10 +25,8 @@ export function exportCommand(cli: Cli) {
     .option("-w, --workspace <id>", "only sessions and facts of this workspace")
     .option("-o, --output <file>", "write to a new file")
     .action(async (file, names, options) => {
-      const ids: string[] = [];
-      for (const name of names) {
-        ids.push((await sessionNamed(cli, file, name)).id);
-      }
+      const sessions = await sessionsNamed(cli, file, names);
+      const ids = sessions.map(({ id }) => id);
       const exportTo = (print: (text: string) => Promise<void>) =>
         cli.longRead(file, async (work) => {
           const lines = exportSessions(file, {

@@ -1,9 +1,9 @@
 import { createReadStream, existsSync, realpathSync, rmSync } from "node:fs";
 import { Option } from "@commander-js/extra-typings";
 import { importSessions } from "../../maintenance/index.js";
-import type { Cli } from "../cli.js";
+import { type Cli, requireFile } from "../cli.js";
 import { newCommand, YES } from "../command.js";
-import { CommandFailure } from "../failures.js";
+import { UsageError } from "../failures.js";
 import { amount } from "../format.js";
 import { oneLine } from "../text.js";
 
@@ -24,10 +24,11 @@ export function importCommand(cli: Cli) {
     .option("--create", "create the database if it is missing")
     .option(...YES)
     .action(async (file, source, options) => {
-      if (source !== undefined && !existsSync(source)) {
-        throw new CommandFailure(`There is no file ${oneLine(JSON.stringify(source))} to import.`);
-      }
       const isNew = options.create === true && !existsSync(file);
+      requireLines(source);
+      if (!isNew) {
+        requireFile(file);
+      }
       const what = isNew ? `creates ${oneLine(file)} with` : `adds to ${oneLine(file)}`;
       await cli.confirm(
         `This ${what} the sessions of ${oneLine(source ?? "the standard input")}.`,
@@ -48,6 +49,15 @@ export function importCommand(cli: Cli) {
       ];
       cli.output.report(report, [`Imported ${rows.join(", ")}; skipped ${skipped.toLocaleString("en")}.`]);
     });
+}
+
+/** @throws {CommandFailure | UsageError} if there is nothing to import from. */
+function requireLines(source: string | undefined): void {
+  if (source !== undefined) {
+    requireFile(source);
+  } else if (process.stdin.isTTY === true) {
+    throw new UsageError("Name the file that export wrote, or pipe it in: the standard input is a terminal.");
+  }
 }
 
 /** Creates the file for the work, and removes it if the work fails before anything is in it. */

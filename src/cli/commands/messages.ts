@@ -5,6 +5,7 @@ import type { Cli } from "../cli.js";
 import { newCommand, positiveNumber } from "../command.js";
 import { printMessage } from "../message-text.js";
 import { SESSION_HELP, sessionNamed } from "../naming.js";
+import { note } from "../output.js";
 
 /** How often `--follow` looks for new messages. */
 const LOOK_EVERY_MS = 250;
@@ -24,6 +25,9 @@ export function messagesCommand(cli: Cli) {
       const { id } = await sessionNamed(cli, file, name);
       await cli.read(file, async (store) => {
         const messages = await store.getMessages(id, { limit: options.limit });
+        if (messages.length === 0 && !cli.output.isJson && options.follow !== true) {
+          note("The session has no messages.");
+        }
         await print(cli, messages, options.follow === true);
         if (options.follow === true) {
           await follow(cli, store, id, messages.at(-1)?.id ?? 0);

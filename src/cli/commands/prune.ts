@@ -3,7 +3,7 @@ import type { Cli } from "../cli.js";
 import { collected, newCommand, pointInTime, positiveNumber, YES } from "../command.js";
 import { UsageError } from "../failures.js";
 import { amount, size } from "../format.js";
-import { sessionNamed } from "../naming.js";
+import { sessionsNamed } from "../naming.js";
 import { oneLine } from "../text.js";
 
 export function pruneCommand(cli: Cli) {
@@ -29,11 +29,13 @@ export function pruneCommand(cli: Cli) {
       if (options.idle !== undefined && options.namespace !== undefined) {
         throw new UsageError("--idle deletes whole sessions: it cannot be given with --namespace.");
       }
+      const sessions =
+        options.session === undefined ? undefined : await sessionsNamed(cli, file, options.session);
       const policy: PrunePolicy = {
         keepCheckpoints: options.keep,
         checkpointsOlderThan: options.olderThan,
         sessionsIdleSince: options.idle,
-        sessionIds: await idsOf(cli, file, options.session),
+        sessionIds: sessions?.map(({ id }) => id),
         workspaceId: options.workspace,
         namespace: options.namespace,
       };
@@ -45,21 +47,6 @@ export function pruneCommand(cli: Cli) {
       await cli.confirm(`This deletes ${what} from ${oneLine(file)}.`, options.yes);
       report(cli, await cli.long((work) => prune(file, policy, work)));
     });
-}
-
-async function idsOf(
-  cli: Cli,
-  file: string,
-  names: readonly string[] | undefined,
-): Promise<string[] | undefined> {
-  if (names === undefined) {
-    return undefined;
-  }
-  const ids = [];
-  for (const name of names) {
-    ids.push((await sessionNamed(cli, file, name)).id);
-  }
-  return ids;
 }
 
 function dryRun(cli: Cli, file: string, policy: PrunePolicy): Promise<PruneReport> {

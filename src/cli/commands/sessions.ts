@@ -2,7 +2,7 @@ import type { Session } from "../../types.js";
 import type { Cli } from "../cli.js";
 import { newCommand, positiveNumber } from "../command.js";
 import { time } from "../format.js";
-import type { Output } from "../output.js";
+import { NO_SESSIONS, type Output } from "../output.js";
 import type { Column } from "../table.js";
 
 interface Filter {
@@ -30,7 +30,7 @@ export function sessionsCommand(cli: Cli) {
       cli.output.list(
         found,
         columnsFor(found, cli.output),
-        sessions.length === 0 ? "There are no sessions." : "No session matches.",
+        sessions.length === 0 ? NO_SESSIONS : "No session matches.",
       );
     });
 }

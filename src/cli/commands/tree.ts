@@ -5,6 +5,7 @@ import { waveText } from "../checkpoint-text.js";
 import type { Cli } from "../cli.js";
 import { newCommand } from "../command.js";
 import { SESSION_HELP, sessionNamed } from "../naming.js";
+import { NO_SESSIONS, note } from "../output.js";
 import type { Colours } from "../terminal.js";
 import { cut, oneLine } from "../text.js";
 import { type Wave, wavesOf } from "../waves.js";
@@ -75,6 +76,9 @@ class Tree {
   }
 
   async draw(root: string | undefined): Promise<void> {
+    if (this.#sessions.size === 0) {
+      note(NO_SESSIONS);
+    }
     const lines = [];
     for (const id of this.#roots(root)) {
       lines.push(await this.#lines(id, root !== undefined));
