@@ -84,13 +84,21 @@ async function exitCodeFor(thrown: unknown, cli: Cli): Promise<number> {
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;
 }
 
+/** The store's messages name the options of its functions. */
+function inOptions(message: string): string {
+  return message
+    .replaceAll("busyTimeout", "--busy-timeout")
+    .replace('pass onConflict "skip" or "newIds"', "add --on-conflict skip or --on-conflict newIds");
+}
+
 function report(error: unknown, isDebugging: boolean): void {
   const isExpected =
     error instanceof CommandFailure ||
     error instanceof UsageError ||
     error instanceof Interrupted ||
     isCheckpointStoreError(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  const message = isCheckpointStoreError(error) ? inOptions(text) : text;
   const { red } = coloursFor(process.stderr);
   note(`${red("error:")} ${linesOf(message).join("\n")}`);
   if (isDebugging && error instanceof Error) {

@@ -1,4 +1,6 @@
 /** Commands that change a file: what they do, and that they ask before. */
+
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -96,7 +98,54 @@ describe("copy and delete", () => {
   });
 });
 
+describe("an error names the option as it is written here", () => {
+  test("--busy-timeout, if another connection holds the lock", async () => {
+    const { exitCode, stderr } = await withLock(() =>
+      run(["delete", path, session, "-y", "--busy-timeout", "1"]),
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("for longer than --busy-timeout (1 ms)");
+    expect(stderr).toContain("or raise --busy-timeout.\n");
+    expect(await reading((store) => store.listSessions())).toHaveLength(1);
+  });
+
+  test("--on-conflict, if a session is there already", async () => {
+    const { exitCode, stderr } = await run(["import", path, "--yes"], {
+      input: await printed("export", path),
+    });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(": add --on-conflict skip or --on-conflict newIds\n");
+  });
+
+  test("none, if salvage would write over a file", async () => {
+    const { exitCode, stderr } = await run(["salvage", path, path]);
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: `error: ${path} exists: name another path.\n`,
+    });
+  });
+});
+
+async function withLock<T>(work: () => Promise<T>): Promise<T> {
+  const database = new Database(path, { readwrite: true });
+  try {
+    database.run("BEGIN IMMEDIATE");
+    return await work();
+  } finally {
+    database.close(true);
+  }
+}
+
 describe("prune", () => {
+  test("says what goes, without kinds of rows of which none does", async () => {
+    const pruned = (...args: string[]) => printed("prune", path, ...args);
+    expect(await pruned("--keep", "1", "--dry-run")).toMatch(/^Would delete 1 checkpoint \(\d+ B\)\.\n$/);
+    expect(await pruned("--idle", "0m", "--dry-run")).toMatch(
+      /^Would delete 1 session, 2 checkpoints and 1 message \(\d+ B\)\.\n$/,
+    );
+    expect(await pruned("--keep", "2", "--yes")).toBe("Deleted nothing.\n");
+  });
+
   test("keeps the newest checkpoints, and says before what would go", async () => {
     const dryRun = JSON.parse(await printed("prune", path, "--keep", "1", "--dry-run", "--json"));
     expect(dryRun).toMatchObject({ checkpoints: 1, sessions: 0, dryRun: true });

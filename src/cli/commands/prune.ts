@@ -57,12 +57,10 @@ function report(cli: Cli, pruned: PruneReport): void {
   cli.output.report(pruned, [`${pruned.dryRun ? "Would delete" : "Deleted"} ${textOf(pruned)}.`]);
 }
 
+const LIST = new Intl.ListFormat("en-GB"); // `a, b and c`
+
 function textOf({ sessions, checkpoints, messages, outputs, bytes }: PruneReport): string {
-  const rows = [
-    amount(sessions, "session"),
-    amount(checkpoints, "checkpoint"),
-    amount(messages, "message"),
-    amount(outputs, "output"),
-  ];
-  return `${rows.slice(0, -1).join(", ")} and ${rows.at(-1)} (${size(bytes)})`;
+  const counts = { session: sessions, checkpoint: checkpoints, message: messages, output: outputs };
+  const rows = Object.entries(counts).flatMap(([unit, count]) => (count > 0 ? [amount(count, unit)] : []));
+  return rows.length === 0 ? "nothing" : `${LIST.format(rows)} (${size(bytes)})`;
 }

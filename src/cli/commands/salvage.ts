@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { salvage } from "../../maintenance/index.js";
-import type { Cli } from "../cli.js";
+import { type Cli, requireFile } from "../cli.js";
 import { newCommand } from "../command.js";
+import { CommandFailure } from "../failures.js";
 import { amount } from "../format.js";
 import { oneLine } from "../text.js";
 import { rowLines } from "./backup.js";
@@ -14,6 +16,10 @@ export function salvageCommand(cli: Cli) {
     .argument("<file>", "a damaged database")
     .argument("<to>", "a new file")
     .action(async (file, to) => {
+      requireFile(file);
+      if (existsSync(to)) {
+        throw new CommandFailure(`${oneLine(to)} exists: name another path.`);
+      }
       const report = await cli.longRead(file, (work) => salvage(file, to, work));
       cli.output.report(report, [
         ...rowLines(report.copied),
