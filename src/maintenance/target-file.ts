@@ -42,20 +42,22 @@ export class TargetFile {
 
   /**
    * @param to Where the file will be in the end.
-   * @param source The file that is read.
+   * @param source The file that is read; `null` if it is not one.
    * @param isOverwriting Whether a file that is there already may be replaced.
    * @throws {InvalidArgumentError} if something is in the way there.
    */
   constructor(
     to: string,
-    source: string,
+    source: string | null,
     readonly isOverwriting: boolean,
   ) {
     checkPath(to, false);
     this.#path = onFileSystem(() => targetOf(to));
     this.partial = `${this.#path}.${newRowId()}.partial`;
     onFileSystem(() => {
-      refuseSame(this.#path, source);
+      if (source !== null) {
+        refuseSame(this.#path, source);
+      }
       this.#refuseObstacle();
     });
   }

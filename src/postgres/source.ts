@@ -1,0 +1,224 @@
+/** The rows of a file that are to be copied, of one state of the file. */
+import type { SQLQueryBindings } from "bun:sqlite";
+import { retryWhileBusy } from "../database/busy-retry.js";
+import type { Connection } from "../database/connection.js";
+import { CheckpointCorruptionError, SessionNotFoundError } from "../errors.js";
+import { wholeForm } from "../maintenance/output-forms.js";
+import { OutputsTable } from "../tables/outputs.js";
+import type { Misfit, SourceRow } from "./misfits.js";
+import { noRows, type RowCounts, TABLES, type Table, type TableName, type Value } from "./tables.js";
+
+/** What to copy. */
+export interface Scope {
+  /** `null`: all. */
+  sessionIds: readonly string[] | null;
+  /** `null`: of every workspace, and of none. */
+  workspaceId: string | null;
+}
+
+/** A row, and what was found to be wrong with it while it was read. */
+export interface ReadRow {
+  row: SourceRow;
+  /** Whether the session that it refers to is not in the file. */
+  isOrphan: boolean;
+  damage?: Misfit;
+}
+
+const CHOSEN_SESSIONS = `
+  (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))
+  AND (?2 IS NULL OR workspace_id = ?2)`;
+
+const OF_CHOSEN_SESSIONS = (column: string) =>
+  `${column} IN (SELECT id FROM main.sessions WHERE ${CHOSEN_SESSIONS})`;
+
+/** Checkpoints in the order in which they were saved, in sessions where their steps do not say so. */
+const CREATE_UNORDERED = (scope: string) => `
+  CREATE TEMP TABLE unordered_checkpoints AS
+  WITH
+    saved AS (
+      SELECT
+        id, session_id, step,
+        row_number() OVER in_order - 1 AS position,
+        lag(step) OVER in_order AS step_before
+      FROM main.checkpoints
+      WHERE ${scope}
+      WINDOW in_order AS (PARTITION BY session_id ORDER BY created_at, rowid)
+    )
+  SELECT id, session_id, position
+  FROM saved
+  WHERE session_id IN (SELECT session_id FROM saved WHERE step_before >= step)`;
+
+const INDEX_UNORDERED = "CREATE UNIQUE INDEX temp.unordered_by_id ON unordered_checkpoints (id)";
+
+const SELECT_UNORDERED_SESSIONS = `
+  SELECT DISTINCT session_id
+  FROM temp.unordered_checkpoints
+  ORDER BY session_id`;
+
+const NEW_STEP = `coalesce(
+  (SELECT position FROM temp.unordered_checkpoints AS unordered WHERE unordered.id = checkpoints.id),
+  step
+) AS step`;
+
+const SELECT_LAST_MESSAGE_ID = `
+  SELECT seq
+  FROM main.sqlite_sequence
+  WHERE name = 'messages'`;
+
+export class Source {
+  readonly #connection: Connection;
+  readonly #outputs: OutputsTable;
+  readonly #scope: Scope;
+  readonly #renumbersSteps: boolean;
+
+  private constructor(connection: Connection, scope: Scope, renumbersSteps: boolean) {
+    this.#connection = connection;
+    this.#outputs = new OutputsTable(connection);
+    this.#scope = scope;
+    this.#renumbersSteps = renumbersSteps;
+  }
+
+  /**
+   * Runs work in a read transaction.
+   *
+   * @throws {SessionNotFoundError} for an id in the scope.
+   */
+  static async read<T>(
+    connection: Connection,
+    { scope, renumberSteps, busyTimeout }: { scope: Scope; renumberSteps: boolean; busyTimeout: number },
+    work: (source: Source) => Promise<T>,
+  ): Promise<T> {
+    const source = new Source(connection, scope, renumberSteps);
+    await retryWhileBusy(() => source.#begin(), busyTimeout);
+    try {
+      return await work(source);
+    } finally {
+      connection.queryOnce("COMMIT");
+    }
+  }
+
+  /** The first read settles which state of the file all later ones see. */
+  #begin(): void {
+    this.#connection.queryOnce("BEGIN");
+    try {
+      this.#requireSessions();
+      this.#connection.queryOnce(
+        CREATE_UNORDERED(this.#isWhole ? "TRUE" : OF_CHOSEN_SESSIONS("session_id")),
+        ...this.#parameters,
+      );
+      this.#connection.queryOnce(INDEX_UNORDERED);
+    } catch (error) {
+      this.#connection.queryOnce("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #requireSessions(): void {
+    for (const id of this.#scope.sessionIds ?? []) {
+      if (this.#connection.queryOnce("SELECT 1 FROM main.sessions WHERE id = ?1", id).length === 0) {
+        throw new SessionNotFoundError(id);
+      }
+    }
+  }
+
+  get #isWhole(): boolean {
+    return this.#scope.sessionIds === null && this.#scope.workspaceId === null;
+  }
+
+  get #parameters(): SQLQueryBindings[] {
+    const { sessionIds, workspaceId } = this.#scope;
+    return this.#isWhole ? [] : [sessionIds === null ? null : JSON.stringify(sessionIds), workspaceId];
+  }
+
+  counts(): RowCounts {
+    const counts = noRows();
+    for (const { name } of TABLES) {
+      const [row] = this.#connection.queryOnce(
+        `SELECT count(*) AS count FROM main.${name} WHERE ${this.#conditionOf(name)}`,
+        ...this.#parameters,
+      );
+      counts[name] = Number(row?.count);
+    }
+    return counts;
+  }
+
+  /** The sessions whose steps do not rise from each checkpoint to the one saved next. */
+  unorderedSessions(): string[] {
+    return this.#connection.queryOnce(SELECT_UNORDERED_SESSIONS).map(({ session_id }) => String(session_id));
+  }
+
+  /** The highest id that a message of the file ever had; 0 if there was none, or if only some sessions are copied. */
+  lastMessageId(): bigint {
+    const [row] = this.#isWhole ? this.#connection.queryOnce(SELECT_LAST_MESSAGE_ID) : [];
+    return BigInt(Math.trunc(Number(row?.seq ?? 0)));
+  }
+
+  /** One row at a time, messages by their ids. */
+  *rows(table: Table): Generator<ReadRow, void, undefined> {
+    const statement = this.#connection.database
+      .prepare<SourceRow, SQLQueryBindings[]>(this.#select(table))
+      .safeIntegers(true);
+    try {
+      for (const { is_orphan, ...row } of statement.iterate(...this.#parameters)) {
+        const read = { row, isOrphan: is_orphan === 1n };
+        yield table.name === "checkpoints" ? this.#whole(read) : read;
+      }
+    } finally {
+      statement.finalize();
+    }
+  }
+
+  #select({ name, columns, sessionColumn }: Table): string {
+    const names = columns.map((column) =>
+      column.name === "step" && this.#renumbersSteps ? NEW_STEP : column.name,
+    );
+    const isOrphan = name === "sessions" ? "FALSE" : isOrphaned(name, sessionColumn);
+    return `
+      SELECT ${names.join(", ")}, ${isOrphan} AS is_orphan
+      FROM main.${name}
+      WHERE ${this.#conditionOf(name)}
+      ${name === "messages" ? "ORDER BY id" : ""}`;
+  }
+
+  #conditionOf(table: TableName): string {
+    if (this.#isWhole) {
+      return "TRUE";
+    }
+    switch (table) {
+      case "sessions":
+        return CHOSEN_SESSIONS;
+      case "facts":
+        return `(
+          ${OF_CHOSEN_SESSIONS("source_session_id")}
+          OR (?1 IS NULL AND source_session_id IS NULL AND workspace_id = ?2)
+        )`;
+      default:
+        return OF_CHOSEN_SESSIONS("session_id");
+    }
+  }
+
+  #whole(read: ReadRow): ReadRow {
+    const { session_id, node_results } = read.row;
+    if (typeof session_id !== "string" || typeof node_results !== "string") {
+      return read;
+    }
+    try {
+      const whole: Value = wholeForm(node_results, session_id, this.#outputs);
+      return { ...read, row: { ...read.row, node_results: whole } };
+    } catch (error) {
+      if (error instanceof CheckpointCorruptionError) {
+        const remedy =
+          "run `checkpoint-sqlite verify` on the file, and restore a backup or delete the checkpoint";
+        return { ...read, damage: { column: "node_results", problem: error.reason, remedy } };
+      }
+      throw error;
+    }
+  }
+}
+
+function isOrphaned(table: TableName, sessionColumn: string): string {
+  return `(
+    ${table}.${sessionColumn} IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM main.sessions AS owner WHERE owner.id = ${table}.${sessionColumn})
+  )`;
+}
