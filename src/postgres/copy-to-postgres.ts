@@ -149,9 +149,9 @@ class Copy {
       const isRenumbered = renumbersMessages && target.table.name === "messages";
       await this.#copyTable(target, isRenumbered);
     }
-    if (!renumbersMessages) {
-      const last = this.#source.lastMessageId();
-      await raiseMessageIds(this.#server, last > this.#lastMessageId ? last : this.#lastMessageId);
+    const last = largest(this.#source.lastMessageId(), this.#lastMessageId);
+    if (!renumbersMessages && last > 0n) {
+      await raiseMessageIds(this.#server, last);
     }
     await this.#endStep();
   }
@@ -186,4 +186,8 @@ class Copy {
   #endStep(): Promise<void> {
     return this.#work.endStep({ done: this.#done, total: this.#total, unit: "rows copied" });
   }
+}
+
+function largest(one: bigint, other: bigint): bigint {
+  return one > other ? one : other;
 }

@@ -115,13 +115,13 @@ export async function reserveMessageIds(server: PostgresServer, count: number): 
   return BigInt(String(row?.before));
 }
 
-/** The next message gets an id above all that were copied. */
+/** The next message gets an id above `last`, and above all that were given there. */
 export async function raiseMessageIds(server: PostgresServer, last: bigint): Promise<void> {
   await server.query(
-    `SELECT setval(sequence, greatest(nextval(sequence), $1), FALSE)
+    `SELECT setval(sequence, greatest(nextval(sequence) - 1, $1))
     FROM (SELECT pg_get_serial_sequence('messages', 'id')::regclass AS sequence) AS named
     WHERE sequence IS NOT NULL`,
-    [String(last + 1n)],
+    [String(last)],
   );
 }
 

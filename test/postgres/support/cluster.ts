@@ -1,0 +1,150 @@
+/**
+ * A PostgreSQL server of its own for a test: a new cluster in a temporary folder, on a Unix socket, as an unprivileged user.
+ *
+ * Limits: it is killed with this process only if that is root's, by `setpriv`.
+ */
+import { chownSync } from "node:fs";
+import { join } from "node:path";
+import { SQL } from "bun";
+import { NOBODY } from "../../support/children.js";
+import { linesOf } from "../../support/lines.js";
+import { createTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.js";
+
+const PROGRAMS = process.env.POSTGRES_BIN ?? newestProgramsOfDebian() ?? folderOf(Bun.which("postgres"));
+
+/** For the title of a suite: empty if the tests can run. */
+export const SKIPPED = whyNot();
+
+function newestProgramsOfDebian(): string | undefined {
+  const found = [
+    ...new Bun.Glob("*/bin/postgres").scanSync({ cwd: "/usr/lib/postgresql", onlyFiles: false }),
+  ];
+  const [newest] = found.toSorted((one, other) => Number.parseInt(other, 10) - Number.parseInt(one, 10));
+  return newest === undefined ? undefined : join("/usr/lib/postgresql", newest, "..");
+}
+
+function folderOf(program: string | null): string | undefined {
+  return program === null ? undefined : join(program, "..");
+}
+
+function whyNot(): string {
+  if (PROGRAMS === undefined) {
+    return " (skipped: there is no PostgreSQL: apt-get install --no-install-recommends postgresql, or set POSTGRES_BIN)";
+  }
+  return process.getuid?.() === 0 && Bun.which("setpriv") === null
+    ? " (skipped: PostgreSQL does not run as root, and there is no setpriv)"
+    : "";
+}
+
+export class Cluster {
+  readonly #folder: TemporaryFolder;
+  readonly #process: Bun.Subprocess<"ignore", "ignore", "pipe">;
+  #databases = 0;
+
+  private constructor(folder: TemporaryFolder, server: Bun.Subprocess<"ignore", "ignore", "pipe">) {
+    this.#folder = folder;
+    this.#process = server;
+  }
+
+  static async start(): Promise<Cluster> {
+    const folder = await createTemporaryFolder();
+    if (process.getuid?.() === 0) {
+      chownSync(folder.path, NOBODY, NOBODY);
+    }
+    const data = join(folder.path, "data");
+    await run(
+      program(
+        "initdb",
+        "-D",
+        data,
+        "-U",
+        "obsku",
+        "--auth=trust",
+        "--no-sync",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+      ),
+    );
+    const server = Bun.spawn(
+      program(
+        "postgres",
+        ...[
+          "-D",
+          data,
+          "-k",
+          folder.path,
+          "-c",
+          "listen_addresses=",
+          "-c",
+          "fsync=off",
+          "-c",
+          "lc_messages=C",
+        ],
+      ),
+      { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
+    );
+    await ready(server.stderr);
+    return new Cluster(folder, server);
+  }
+
+  /** Creates an empty database, and returns its URL. */
+  async createDatabase(options = ""): Promise<string> {
+    this.#databases += 1;
+    const name = `test${this.#databases}`;
+    await onServer(this.#urlOf("postgres"), (sql) => sql.unsafe(`CREATE DATABASE ${name} ${options}`));
+    return this.#urlOf(name);
+  }
+
+  #urlOf(database: string): string {
+    return `postgres://obsku@/${database}?host=${this.#folder.path}&port=5432`;
+  }
+
+  /** Ends the connections, then the server. */
+  async stop(): Promise<void> {
+    this.#process.kill("SIGINT");
+    await this.#process.exited;
+    await this.#folder.remove();
+  }
+}
+
+/** Runs work on a connection of its own. */
+export async function onServer<T>(url: string, work: (sql: SQL) => Promise<T>): Promise<T> {
+  const sql = new SQL(url, { max: 1 });
+  try {
+    return await work(sql);
+  } finally {
+    await sql.close({ timeout: 1 });
+  }
+}
+
+function program(name: string, ...args: readonly string[]): string[] {
+  const command = [join(PROGRAMS ?? "", name), ...args];
+  return process.getuid?.() === 0
+    ? [
+        ...["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", "--pdeathsig=KILL", "--"],
+        ...command,
+      ]
+    : command;
+}
+
+async function run(command: readonly string[]): Promise<void> {
+  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "ignore", stderr: "pipe", cwd: "/" });
+  const errors = await new Response(child.stderr).text();
+  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")}: ${errors}`);
+}
+
+/** Resolves when the server takes connections, and goes on reading its log. */
+async function ready(log: ReadableStream<Uint8Array>): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const read = async () => {
+    const lines: string[] = [];
+    for await (const line of linesOf(log)) {
+      lines.push(line);
+      if (line.includes("ready to accept connections")) resolve();
+    }
+    reject(new Error(`The server ended: ${lines.join("\n")}`));
+  };
+  read().catch(reject);
+  await promise;
+}
