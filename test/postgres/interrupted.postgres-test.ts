@@ -1,0 +1,190 @@
+/** A copy that is killed, aborted or cut off leaves nothing, on either side, and then works. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { SqliteCheckpointStore, StorageError } from "@obsku/checkpoint-sqlite";
+import { copyFromPostgres, copyToPostgres, type LongRunningOptions } from "@obsku/checkpoint-sqlite/postgres";
+import { buildMessage } from "../support/builders.js";
+import { commandOf } from "../support/children.js";
+import { difference } from "../support/difference.js";
+import { rejectionWith } from "../support/failures.js";
+import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
+import { Cluster, onServer, SKIPPED } from "./support/cluster.js";
+import { type AllRows, rowsOfFile, rowsOfServer } from "./support/rows.js";
+
+/** So many messages make several steps of each kind. */
+const MESSAGES = 6_000;
+
+/** At these reports of progress: while it checks, between checking and writing, and while it writes. */
+const MOMENTS = [1, 4, 8, 11, 13];
+
+class Stopped extends Error {}
+
+describe.skipIf(SKIPPED !== "")(`a copy that is interrupted${SKIPPED}`, () => {
+  let cluster: Cluster;
+  let folder: TemporaryFolder;
+  let path: string;
+  let url: string;
+  let rows: AllRows;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+    folder = await createTemporaryFolder();
+    path = join(folder.path, "runs.db");
+    await using store = new SqliteCheckpointStore(path, { synchronous: "normal" });
+    const { id } = await store.createSession("./long");
+    await Promise.all(
+      Array.from({ length: MESSAGES }, (_, index) =>
+        store.addMessage(id, buildMessage(id, { content: `${index} ${"x".repeat(300)}` })),
+      ),
+    );
+    rows = rowsOfFile(path);
+  });
+  afterAll(async () => {
+    await cluster?.stop();
+    await folder?.remove();
+  });
+  beforeEach(async () => {
+    url = await cluster.createDatabase();
+  });
+
+  /** Once no connection is left there that still has to notice. */
+  async function expectNothingThere(): Promise<void> {
+    await onServer(url, async (sql) => {
+      let others = 1;
+      while (others > 0) {
+        const [row] = await sql.unsafe(
+          `SELECT count(*)::int AS others FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+        );
+        others = row.others;
+      }
+      const tables = await sql.unsafe(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+      );
+      expect([...tables]).toEqual([]);
+    });
+  }
+
+  async function expectWorksNow(): Promise<void> {
+    await copyToPostgres(path, url);
+    expect(difference(await rowsOfServer(url), rows)).toBeUndefined();
+  }
+
+  async function killAt(report: number, direction: "to" | "back", file: string): Promise<unknown> {
+    const child = Bun.spawn(commandOf("postgres-copier.ts", [direction, file, url, String(report)]), {
+      stdout: "ignore",
+      stderr: "inherit",
+    });
+    await child.exited;
+    return child.signalCode;
+  }
+
+  async function terminateBackends(): Promise<void> {
+    await onServer(url, (sql) =>
+      sql.unsafe(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+      ),
+    );
+  }
+
+  /** Options that do something at a report, and go on after it. */
+  function at(report: number, act: () => void): LongRunningOptions {
+    let left = report;
+    return {
+      onProgress: () => {
+        left -= 1;
+        if (left === 0) act();
+      },
+    };
+  }
+
+  test.each(MOMENTS)(
+    "leaves nothing there if its process is killed at report %i of its progress",
+    async (report) => {
+      expect(await killAt(report, "to", path)).toBe("SIGKILL");
+      await expectNothingThere();
+      await expectWorksNow();
+    },
+  );
+
+  test.each(MOMENTS)(
+    "rejects with the signal's reason if it is aborted at report %i, and leaves nothing there",
+    async (report) => {
+      const controller = new AbortController();
+      const options = at(report, () => controller.abort(new Stopped()));
+      await rejectionWith(Stopped, copyToPostgres(path, url, { ...options, signal: controller.signal }));
+      await expectNothingThere();
+      await expectWorksNow();
+    },
+  );
+
+  test.each(MOMENTS)(
+    "rejects if the server ends its connection at report %i, and leaves nothing there",
+    async (report) => {
+      let terminated: Promise<void> | undefined;
+      const options = at(report, () => {
+        terminated = terminateBackends();
+      });
+      await rejectionWith(StorageError, copyToPostgres(path, url, options));
+      await terminated;
+      await expectNothingThere();
+      await expectWorksNow();
+    },
+  );
+
+  test("rejects with what onProgress throws, and leaves nothing there", async () => {
+    const options = at(12, () => {
+      throw new Stopped();
+    });
+    await rejectionWith(Stopped, copyToPostgres(path, url, options));
+    await expectNothingThere();
+  });
+
+  test("can be aborted while it waits for a lock there", async () => {
+    await copyToPostgres(path, url);
+    const controller = new AbortController();
+    await onServer(url, async (sql) => {
+      await sql.unsafe("BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE");
+      const copy = rejectionWith(Stopped, copyToPostgres(path, url, { signal: controller.signal }));
+      for (let waiting = 0; waiting === 0; ) {
+        const [row] = await sql.unsafe("SELECT count(*)::int AS waiting FROM pg_locks WHERE NOT granted");
+        waiting = row.waiting;
+      }
+      controller.abort(new Stopped());
+      await copy;
+      await sql.unsafe("ROLLBACK");
+    });
+  });
+
+  test.each([1, 3, 6])(
+    "leaves no file under its name if it is killed on the way back at report %i",
+    async (report) => {
+      await copyToPostgres(path, url);
+      await using own = await createTemporaryFolder();
+      const back = join(own.path, "back.db");
+      expect(await killAt(report, "back", back)).toBe("SIGKILL");
+      expect(existsSync(back)).toBe(false);
+      await copyFromPostgres(url, back);
+      expect(difference(rowsOfFile(back), rows)).toBeUndefined();
+    },
+  );
+
+  test.each(["aborted", "cut off by the server"])(
+    "leaves no file at all if it is %s on the way back",
+    async (how) => {
+      await copyToPostgres(path, url);
+      await using own = await createTemporaryFolder();
+      const controller = new AbortController();
+      const options = at(3, () => {
+        if (how === "aborted") controller.abort(new Stopped());
+        else terminateBackends();
+      });
+      const copy = copyFromPostgres(url, join(own.path, "back.db"), {
+        ...options,
+        signal: controller.signal,
+      });
+      await rejectionWith(how === "aborted" ? Stopped : StorageError, copy);
+      expect(readdirSync(own.path)).toEqual([]);
+    },
+  );
+});
