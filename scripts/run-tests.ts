@@ -5,6 +5,7 @@
  *     bun scripts/run-tests.ts              a new seed, which is printed
  *     bun scripts/run-tests.ts --seed 42    the order of that seed again
  *     bun scripts/run-tests.ts --package    the tests of the packed tarball instead
+ *     bun scripts/run-tests.ts --postgres   those that need a PostgreSQL server instead
  *
  * Fails if a test fails, if a test file took no part, if fewer distinct cases ran than the floor below, if a test is
  * skipped whose title does not say why, or if anything is left in the temporary folder. Ends with one line: `N passed, N failed, N skipped`.
@@ -25,15 +26,22 @@ const TIME_LIMIT_MS = 20 * 60_000;
 
 const LINES_BEFORE_A_FAILURE = 30;
 
-const PACKAGE_TESTS = "test/package/*.package-test.ts";
+/** Tests that are not part of `npm test`. */
+const SUITES = {
+  package: "test/package/*.package-test.ts",
+  postgres: "test/postgres/*.postgres-test.ts",
+};
 
 const { values } = parseArgs({
-  options: { seed: { type: "string" }, package: { type: "boolean", default: false } },
+  options: { seed: { type: "string" }, package: { type: "boolean" }, postgres: { type: "boolean" } },
 });
-const expectedFiles = [...new Bun.Glob(values.package ? PACKAGE_TESTS : "test/**/*.test.ts").scanSync(".")];
-const files = values.package ? expectedFiles.map((file) => `./${file}`) : [];
-const leastDistinct = values.package ? 1 : LEAST_DISTINCT;
-const testTimeout = values.package ? "120000" : "30000";
+const suite = values.package ? "package" : values.postgres ? "postgres" : undefined;
+const expectedFiles = [
+  ...new Bun.Glob(suite === undefined ? "test/**/*.test.ts" : SUITES[suite]).scanSync("."),
+];
+const files = suite === undefined ? [] : expectedFiles.map((file) => `./${file}`);
+const leastDistinct = suite === undefined ? LEAST_DISTINCT : 1;
+const testTimeout = suite === undefined ? "30000" : "120000";
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 const temporary = mkdtempSync(join(tmpdir(), "checkpoint-sqlite-tests-"));
 const report = join(temporary, "report.xml");
@@ -43,7 +51,7 @@ for (const folder of [temporary, work]) {
   chmodSync(folder, 0o755); // Some fault scenarios run a child as a user without rights.
 }
 
-const again = [...(values.package ? ["--package"] : []), "--seed", seed].join(" ");
+const again = [...(suite === undefined ? [] : [`--${suite}`]), "--seed", seed].join(" ");
 console.log(`The order of seed ${seed}. Again: bun scripts/run-tests.ts ${again}`);
 const run = Bun.spawn(
   [

@@ -251,7 +251,7 @@ function conflictRemedy(table: TableName): string {
       return "pass renumberMessages: true (--renumber-messages) to give messages the next ids there";
     case "sessions":
     case "facts":
-      return 'pass onConflict: "skip" (--on-conflict skip) to leave out what is there, or copy into another database';
+      return 'pass onConflict: "skip" (--skip-existing) to leave out what is there, or copy into another database';
     default:
       return "copy into another database";
   }

@@ -53,6 +53,10 @@ describe("the documentation's code", () => {
         .replaceAll(
           '"@obsku/checkpoint-sqlite/maintenance"',
           JSON.stringify(join(root, "src/maintenance/index.ts")),
+        )
+        .replaceAll(
+          '"@obsku/checkpoint-sqlite/postgres"',
+          JSON.stringify(join(root, "src/postgres/index.ts")),
         ),
     );
     const child = Bun.spawn([process.execPath, program], {
@@ -129,6 +133,7 @@ async function typeErrorsIn(modules: readonly CodeBlock[]): Promise<string> {
       paths: {
         "@obsku/checkpoint-sqlite": [join(root, "src/index.ts")],
         "@obsku/checkpoint-sqlite/maintenance": [join(root, "src/maintenance/index.ts")],
+        "@obsku/checkpoint-sqlite/postgres": [join(root, "src/postgres/index.ts")],
         "@obsku/framework": [join(root, "test/types/framework.ts")],
       },
     },

@@ -28,5 +28,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<CreateCommand>>> = 
   compact: async () => (await import("./compact.js")).compactCommand,
   export: async () => (await import("./export.js")).exportCommand,
   import: async () => (await import("./import.js")).importCommand,
+  "to-postgres": async () => (await import("./postgres.js")).toPostgresCommand,
+  "from-postgres": async () => (await import("./postgres.js")).fromPostgresCommand,
   completion: async () => (await import("./completion.js")).completionCommand,
 };
