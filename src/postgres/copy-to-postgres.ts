@@ -86,7 +86,7 @@ export async function copyToPostgres(
   work.throwIfAborted();
   const connection = openForReading(file, work.busyTimeout);
   try {
-    return await Source.read(connection, { ...settings, busyTimeout: work.busyTimeout }, (source) =>
+    return await Source.read(connection, settings, work, (source) =>
       PostgresServer.transaction(server, "BEGIN", work.signal, (there) =>
         copy(source, there, settings, work),
       ),

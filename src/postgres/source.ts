@@ -3,7 +3,9 @@ import type { SQLQueryBindings } from "bun:sqlite";
 import { retryWhileBusy } from "../database/busy-retry.js";
 import type { Connection } from "../database/connection.js";
 import { CheckpointCorruptionError, SessionNotFoundError } from "../errors.js";
+import type { LongWork } from "../maintenance/options.js";
 import { wholeForm } from "../maintenance/output-forms.js";
+import { nextTurn } from "../runtime/event-loop.js";
 import { OutputsTable } from "../tables/outputs.js";
 import type { Misfit, SourceRow } from "./misfits.js";
 import { noRows, type RowCounts, TABLES, type Table, type TableName, type Value } from "./tables.js";
@@ -31,20 +33,46 @@ const CHOSEN_SESSIONS = `
 const OF_CHOSEN_SESSIONS = (column: string) =>
   `${column} IN (SELECT id FROM main.sessions WHERE ${CHOSEN_SESSIONS})`;
 
-/** Checkpoints in the order in which they were saved, in sessions where their steps do not say so. */
-const CREATE_UNORDERED = (scope: string) => `
+const CREATE_SAVED = `
+  CREATE TEMP TABLE saved_checkpoints (
+    position INTEGER PRIMARY KEY,
+    id TEXT,
+    session_id TEXT,
+    step INTEGER,
+    created_at INTEGER
+  )`;
+
+/** In steps: behind large outputs even a short column takes long to read. */
+const INSERT_SAVED = (scope: string) => `
+  INSERT INTO temp.saved_checkpoints (position, id, session_id, step, created_at)
+  SELECT rowid, id, session_id, step, created_at
+  FROM main.checkpoints
+  WHERE rowid IN (SELECT value FROM json_each(?3))
+    AND ${scope}`;
+
+const SELECT_POSITIONS = `
+  SELECT json_group_array(position) AS positions, max(position) AS last
+  FROM (
+    SELECT rowid AS position
+    FROM main.checkpoints
+    WHERE rowid > ?1
+    ORDER BY rowid
+    LIMIT 200
+  )`;
+
+/** Checkpoints with their places in the order of saving, in sessions where the steps do not rise with it. */
+const CREATE_UNORDERED = `
   CREATE TEMP TABLE unordered_checkpoints AS
   WITH
     saved AS (
       SELECT
         id, session_id, step,
-        row_number() OVER in_order - 1 AS position,
+        row_number() OVER in_order - 1 AS place,
         lag(step) OVER in_order AS step_before
-      FROM main.checkpoints
-      WHERE ${scope}
-      WINDOW in_order AS (PARTITION BY session_id ORDER BY created_at, rowid)
+      FROM temp.saved_checkpoints
+      WINDOW in_order AS (PARTITION BY session_id ORDER BY created_at, position)
     )
-  SELECT id, session_id, position
+  SELECT id, session_id, place
   FROM saved
   WHERE session_id IN (SELECT session_id FROM saved WHERE step_before >= step)`;
 
@@ -56,7 +84,7 @@ const SELECT_UNORDERED_SESSIONS = `
   ORDER BY session_id`;
 
 const NEW_STEP = `coalesce(
-  (SELECT position FROM temp.unordered_checkpoints AS unordered WHERE unordered.id = checkpoints.id),
+  (SELECT place FROM temp.unordered_checkpoints AS unordered WHERE unordered.id = checkpoints.id),
   step
 ) AS step`;
 
@@ -79,21 +107,24 @@ export class Source {
   }
 
   /**
-   * Runs work in a read transaction.
+   * Runs a copy in a read transaction.
    *
    * @throws {SessionNotFoundError} for an id in the scope.
    */
   static async read<T>(
     connection: Connection,
-    { scope, renumberSteps, busyTimeout }: { scope: Scope; renumberSteps: boolean; busyTimeout: number },
-    work: (source: Source) => Promise<T>,
+    { scope, renumberSteps }: { scope: Scope; renumberSteps: boolean },
+    work: LongWork,
+    copy: (source: Source) => Promise<T>,
   ): Promise<T> {
     const source = new Source(connection, scope, renumberSteps);
-    await retryWhileBusy(() => source.#begin(), busyTimeout);
+    await retryWhileBusy(() => source.#begin(), work.busyTimeout);
     try {
-      return await work(source);
+      source.#requireSessions();
+      await source.#orderCheckpoints(work);
+      return await copy(source);
     } finally {
-      connection.queryOnce("COMMIT");
+      connection.queryOnce("ROLLBACK");
     }
   }
 
@@ -101,16 +132,28 @@ export class Source {
   #begin(): void {
     this.#connection.queryOnce("BEGIN");
     try {
-      this.#requireSessions();
-      this.#connection.queryOnce(
-        CREATE_UNORDERED(this.#isWhole ? "TRUE" : OF_CHOSEN_SESSIONS("session_id")),
-        ...this.#parameters,
-      );
-      this.#connection.queryOnce(INDEX_UNORDERED);
+      this.#connection.queryOnce("SELECT 1 FROM main.sqlite_schema LIMIT 1");
     } catch (error) {
       this.#connection.queryOnce("ROLLBACK");
       throw error;
     }
+  }
+
+  async #orderCheckpoints(work: LongWork): Promise<void> {
+    this.#connection.queryOnce(CREATE_SAVED);
+    const { positions, insert } = this.#connection.statements({
+      positions: SELECT_POSITIONS,
+      insert: INSERT_SAVED(this.#isWhole ? "?1 IS ?2" : OF_CHOSEN_SESSIONS("session_id")),
+    });
+    for (let last: unknown = Number.MIN_SAFE_INTEGER; typeof last === "number"; ) {
+      const page = positions.get(last);
+      insert.run(...this.#chosen, String(page?.positions));
+      last = page?.last;
+      work.throwIfAborted();
+      await nextTurn();
+    }
+    this.#connection.queryOnce(CREATE_UNORDERED);
+    this.#connection.queryOnce(INDEX_UNORDERED);
   }
 
   #requireSessions(): void {
@@ -125,9 +168,14 @@ export class Source {
     return this.#scope.sessionIds === null && this.#scope.workspaceId === null;
   }
 
-  get #parameters(): SQLQueryBindings[] {
+  /** What `CHOSEN_SESSIONS` compares with. */
+  get #chosen(): [string | null, string | null] {
     const { sessionIds, workspaceId } = this.#scope;
-    return this.#isWhole ? [] : [sessionIds === null ? null : JSON.stringify(sessionIds), workspaceId];
+    return [sessionIds === null ? null : JSON.stringify(sessionIds), workspaceId];
+  }
+
+  get #parameters(): SQLQueryBindings[] {
+    return this.#isWhole ? [] : this.#chosen;
   }
 
   counts(): RowCounts {
