@@ -217,6 +217,7 @@ function fromText({ type }: Column, field: string | null): SQLQueryBindings {
     case "double precision":
       return Number(field);
     case "bytea":
-      return Buffer.from(field.slice("\\x".length), "hex");
+      // JSON text, which either version of this package writes as text.
+      return Buffer.from(field.slice("\\x".length), "hex").toString("utf8");
   }
 }

@@ -26,7 +26,7 @@ import { rowsOf, runOn, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 import { Cluster, onServer, SKIPPED } from "./support/cluster.js";
 import { FILES, fill } from "./support/files.js";
-import { catalogueOf, rowsOfFile, rowsOfServer } from "./support/rows.js";
+import { catalogueOf, kindsIn, rowsOfFile, rowsOfServer } from "./support/rows.js";
 
 describe.skipIf(SKIPPED !== "")(`a copy to PostgreSQL${SKIPPED}`, () => {
   let cluster: Cluster;
@@ -77,6 +77,7 @@ describe.skipIf(SKIPPED !== "")(`a copy to PostgreSQL${SKIPPED}`, () => {
       const back = join(folder.path, "back.db");
       expect((await copyFromPostgres(url, back)).rows).toEqual(counts);
       expect(difference(rowsOfFile(back), rows)).toBeUndefined();
+      expect(difference(kindsIn(back), kindsIn(path))).toBeUndefined();
       expect(withDatabase(back, (database) => rowsOf(database, "PRAGMA integrity_check"))).toEqual([
         { integrity_check: "ok" },
       ]);

@@ -6,8 +6,10 @@ import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { copyToPostgres } from "@obsku/checkpoint-sqlite/postgres";
 import { PostgresCheckpointStore } from "published-checkpoint-postgres";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
+import { commandOf } from "../support/children.js";
+import { linesOf } from "../support/lines.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
-import { Cluster, SKIPPED } from "./support/cluster.js";
+import { Cluster, onServer, SKIPPED } from "./support/cluster.js";
 import { FILES } from "./support/files.js";
 
 type Store = CheckpointBackend & MemoryStore;
@@ -117,6 +119,40 @@ describe.skipIf(SKIPPED !== "")(`@obsku/checkpoint-postgres 0.2.3 on a copy${SKI
     await copyToPostgres(path, url);
     expect(await saveNext(there, id)).toBe(2);
     expect((await there.addMessage(id, buildMessage(id))).id).toBe(2);
+  });
+
+  test("ends the process when the server drops an idle connection", async () => {
+    await FILES["that is new"]?.(path);
+    await copyToPostgres(path, url);
+    const child = Bun.spawn(commandOf("postgres-idler.ts", [url]), { stdout: "pipe", stderr: "ignore" });
+    const { value } = await linesOf(child.stdout).next();
+    expect(value).toBe("idle");
+    await onServer(url, (sql) =>
+      sql.unsafe(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+      ),
+    );
+    expect(await child.exited).toBe(1);
+  });
+
+  test("resumes from a subgraph if no namespace is named, and needs an argument to list facts and entities", async () => {
+    await using here = new SqliteCheckpointStore(path);
+    const { id } = await here.createSession("./nested");
+    await here.saveCheckpoint(buildCheckpoint(id, { namespace: "graph", version: 1, step: 1 }));
+    // The namespace of a subgraph is the node that runs it.
+    await here.saveCheckpoint(
+      buildCheckpoint(id, { namespace: "end", version: 1, step: 2, pendingNodes: [] }),
+    );
+    await copyToPostgres(path, url);
+    expect((await here.getLatestCheckpoint(id))?.namespace).toBe("graph");
+    expect((await there.getLatestCheckpoint(id))?.namespace).toBe("end");
+    expect((await there.getLatestCheckpoint(id, "graph"))?.namespace).toBe("graph");
+    expect(
+      await Promise.allSettled([
+        Reflect.apply(there.listFacts, there, []),
+        Reflect.apply(there.listEntities, there, []),
+      ]),
+    ).toMatchObject([{ status: "rejected" }, { status: "rejected" }]);
   });
 
   test("cannot save after a second run in a session, of which a copy tells", async () => {

@@ -1,7 +1,7 @@
 /** Every column of every row, read by SQL on either side, past the code that copies. */
 import { Database } from "bun:sqlite";
 import { TABLES, type Table } from "../../../src/postgres/tables.js";
-import { rowsOf } from "../../support/sql.js";
+import { rowsOf, withDatabase } from "../../support/sql.js";
 import { onServer } from "./cluster.js";
 
 /** The rows of each table by id, every value as text; those of `checkpoints` whole. */
@@ -54,6 +54,16 @@ function columnsOf(table: Table, bytes: (name: string) => string, text: (name: s
   return table.columns
     .map(({ name, type }) => `${type === "bytea" ? bytes(name) : text(name)} AS ${name}`)
     .join(", ");
+}
+
+/** The kinds of value in each column of a file, which SQLite lets differ from row to row. */
+export function kindsIn(path: string): unknown {
+  return withDatabase(path, (database) =>
+    TABLES.map(({ name, columns }) => {
+      const kinds = columns.map((column) => `typeof(${column.name}) AS ${column.name}`).join(", ");
+      return rowsOf(database, `SELECT ${kinds} FROM ${name} ORDER BY ${name}.id`);
+    }),
+  );
 }
 
 /** Numbers are spelled in two ways, and `hex` makes an empty text of NULL. */
