@@ -17,7 +17,7 @@ export const ENTRIES: readonly Entry[] = [
   // The way to PostgreSQL and back.
   { source: "src/postgres/index.ts", largestGzipped: 45_000 },
   // What people run.
-  { source: "src/cli/bin.ts", largestGzipped: 90_000, program: "src/cli/main.ts" },
+  { source: "src/cli/bin.ts", largestGzipped: 98_000, program: "src/cli/main.ts" },
 ];
 
 /** Where the file of an entry is built, below the package's folder. */

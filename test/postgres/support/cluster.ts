@@ -3,12 +3,14 @@
  *
  * Limits: it is killed with this process only if that is root's, by `setpriv`.
  */
-import { chownSync } from "node:fs";
+import { chownSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { SQL } from "bun";
 import { NOBODY } from "../../support/children.js";
 import { linesOf } from "../../support/lines.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.js";
+
+const DEBIAN = "/usr/lib/postgresql";
 
 const PROGRAMS = process.env.POSTGRES_BIN ?? newestProgramsOfDebian() ?? folderOf(Bun.which("postgres"));
 
@@ -16,11 +18,10 @@ const PROGRAMS = process.env.POSTGRES_BIN ?? newestProgramsOfDebian() ?? folderO
 export const SKIPPED = whyNot();
 
 function newestProgramsOfDebian(): string | undefined {
-  const found = [
-    ...new Bun.Glob("*/bin/postgres").scanSync({ cwd: "/usr/lib/postgresql", onlyFiles: false }),
-  ];
+  if (!existsSync(DEBIAN)) return undefined;
+  const found = [...new Bun.Glob("*/bin/postgres").scanSync({ cwd: DEBIAN, onlyFiles: false })];
   const [newest] = found.toSorted((one, other) => Number.parseInt(other, 10) - Number.parseInt(one, 10));
-  return newest === undefined ? undefined : join("/usr/lib/postgresql", newest, "..");
+  return newest === undefined ? undefined : join(DEBIAN, newest, "..");
 }
 
 function folderOf(program: string | null): string | undefined {
@@ -28,7 +29,7 @@ function folderOf(program: string | null): string | undefined {
 }
 
 function whyNot(): string {
-  if (PROGRAMS === undefined) {
+  if (PROGRAMS === undefined || !existsSync(join(PROGRAMS, "initdb"))) {
     return " (skipped: there is no PostgreSQL: apt-get install --no-install-recommends postgresql, or set POSTGRES_BIN)";
   }
   return process.getuid?.() === 0 && Bun.which("setpriv") === null
