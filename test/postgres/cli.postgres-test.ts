@@ -1,16 +1,16 @@
 /** `to-postgres` and `from-postgres` on a real server. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../cli/support/run.js";
 import { difference } from "../support/difference.js";
 import { runOn } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
-import { Cluster, SKIPPED } from "./support/cluster.js";
+import { Cluster, describeWithServer } from "./support/cluster.js";
 import { fill } from "./support/files.js";
 import { rowsOfFile, rowsOfServer } from "./support/rows.js";
 
-describe.skipIf(SKIPPED !== "")(`the command line with PostgreSQL${SKIPPED}`, () => {
+describeWithServer("the command line with PostgreSQL", () => {
   let cluster: Cluster;
   let folder: TemporaryFolder;
   let path: string;

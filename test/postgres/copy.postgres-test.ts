@@ -24,11 +24,11 @@ import { rejectionWith } from "../support/failures.js";
 import { buildFact } from "../support/memory-builders.js";
 import { rowsOf, runOn, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
-import { Cluster, onServer, SKIPPED } from "./support/cluster.js";
+import { Cluster, describeWithServer, onServer } from "./support/cluster.js";
 import { FILES, fill } from "./support/files.js";
 import { catalogueOf, kindsIn, rowsOfFile, rowsOfServer } from "./support/rows.js";
 
-describe.skipIf(SKIPPED !== "")(`a copy to PostgreSQL${SKIPPED}`, () => {
+describeWithServer("a copy to PostgreSQL", () => {
   let cluster: Cluster;
   let folder: TemporaryFolder;
   let path: string;

@@ -1,5 +1,5 @@
 /** A copy that is killed, aborted or cut off leaves nothing, on either side, and then works. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { SqliteCheckpointStore, StorageError } from "@obsku/checkpoint-sqlite";
@@ -9,7 +9,7 @@ import { commandOf } from "../support/children.js";
 import { difference } from "../support/difference.js";
 import { rejectionWith } from "../support/failures.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
-import { Cluster, onServer, SKIPPED } from "./support/cluster.js";
+import { Cluster, describeWithServer, onServer } from "./support/cluster.js";
 import { type AllRows, rowsOfFile, rowsOfServer } from "./support/rows.js";
 
 /** So many messages make several steps of each kind. */
@@ -20,7 +20,7 @@ const MOMENTS = [1, 4, 8, 11, 13];
 
 class Stopped extends Error {}
 
-describe.skipIf(SKIPPED !== "")(`a copy that is interrupted${SKIPPED}`, () => {
+describeWithServer("a copy that is interrupted", () => {
   let cluster: Cluster;
   let folder: TemporaryFolder;
   let path: string;

@@ -1,5 +1,5 @@
 /** The published `@obsku/checkpoint-postgres@0.2.3` works on what was copied, and answers as the store of the file does. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { CheckpointBackend, MemoryStore } from "@obsku/checkpoint-sqlite";
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
@@ -9,7 +9,7 @@ import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { commandOf } from "../support/children.js";
 import { linesOf } from "../support/lines.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
-import { Cluster, onServer, SKIPPED } from "./support/cluster.js";
+import { Cluster, describeWithServer, onServer } from "./support/cluster.js";
 import { FILES } from "./support/files.js";
 
 type Store = CheckpointBackend & MemoryStore;
@@ -58,7 +58,7 @@ async function saveNext(store: Store, sessionId: string): Promise<number> {
   return version;
 }
 
-describe.skipIf(SKIPPED !== "")(`@obsku/checkpoint-postgres 0.2.3 on a copy${SKIPPED}`, () => {
+describeWithServer("@obsku/checkpoint-postgres 0.2.3 on a copy", () => {
   let cluster: Cluster;
   let folder: TemporaryFolder;
   let path: string;

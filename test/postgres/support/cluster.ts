@@ -3,6 +3,7 @@
  *
  * Limits: it is killed with this process only if that is root's, by `setpriv`.
  */
+import { describe, test } from "bun:test";
 import { chownSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { SQL } from "bun";
@@ -14,8 +15,13 @@ const DEBIAN = "/usr/lib/postgresql";
 
 const PROGRAMS = process.env.POSTGRES_BIN ?? newestProgramsOfDebian() ?? folderOf(Bun.which("postgres"));
 
-/** For the title of a suite: empty if the tests can run. */
-export const SKIPPED = whyNot();
+const SKIPPED = whyNot();
+
+/** A suite that needs a server; one test that is skipped, and says why, if the machine has none. */
+export function describeWithServer(title: string, tests: () => void): void {
+  if (SKIPPED === "") describe(title, tests);
+  else test.skip(title + SKIPPED, () => {});
+}
 
 function newestProgramsOfDebian(): string | undefined {
   if (!existsSync(DEBIAN)) return undefined;
