@@ -2,26 +2,11 @@
 import type { LongWork } from "../maintenance/options.js";
 import type { CopyProblem } from "./does-not-fit-error.js";
 import { differencesOf, type Misfit, misfitsOf, type SourceRow, toWrite } from "./misfits.js";
+import type { CopyDifference, RowCounts } from "./reports.js";
 import type { PostgresServer } from "./server.js";
 import type { ReadRow, Source } from "./source.js";
-import {
-  type Column,
-  noRows,
-  type RowCounts,
-  type Table,
-  type TableName,
-  totalOf,
-  type Value,
-} from "./tables.js";
+import { type Column, noRows, type Table, type TableName, totalOf, type Value } from "./tables.js";
 import { existingIds, type TargetTable } from "./target.js";
-
-/** Something that will be different there. */
-export interface CopyDifference {
-  table: string;
-  id: string | null;
-  column: string;
-  difference: string;
-}
 
 export interface CheckSettings {
   onConflict: "error" | "skip";

@@ -12,8 +12,9 @@ import { filePath, type LongRunningOptions, type LongWork, longRunning } from ".
 import { TargetFile } from "../maintenance/target-file.js";
 import { optionalBoolean } from "../validation/arguments.js";
 import { fieldsOf, linesIn } from "./copy-text.js";
+import type { RowCounts } from "./reports.js";
 import { PostgresServer, serverUrl } from "./server.js";
-import { type Column, noRows, type RowCounts, type Table, type TableName, totalOf } from "./tables.js";
+import { type Column, noRows, type Table, type TableName, totalOf } from "./tables.js";
 import { readTargetTables, type TargetTable } from "./target.js";
 
 export interface CopyFromPostgresOptions extends LongRunningOptions {

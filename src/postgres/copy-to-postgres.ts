@@ -7,12 +7,13 @@
 import { openForReading } from "../maintenance/opening.js";
 import { filePath, type LongWork, longRunning } from "../maintenance/options.js";
 import { oneOf, optionalBoolean, optionalText, optionalTexts } from "../validation/arguments.js";
-import { Check, type CheckSettings, type CopyDifference, type Findings } from "./check.js";
+import { Check, type CheckSettings, type Findings } from "./check.js";
 import { type CopyProblem, DoesNotFitError } from "./does-not-fit-error.js";
 import type { CopyToPostgresOptions } from "./options.js";
+import type { CopyDifference, RowCounts } from "./reports.js";
 import { PostgresServer, serverUrl } from "./server.js";
 import { type Scope, Source } from "./source.js";
-import { type RowCounts, totalOf, type Value } from "./tables.js";
+import { totalOf, type Value } from "./tables.js";
 import {
   createMissing,
   raiseMessageIds,

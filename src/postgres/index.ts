@@ -7,7 +7,6 @@
 import "../runtime/bun.js";
 
 export type { LongRunningOptions, Progress } from "../maintenance/options.js";
-export type { CopyDifference } from "./check.js";
 export {
   type CopyFromPostgresOptions,
   type CopyFromPostgresReport,
@@ -16,4 +15,4 @@ export {
 export { type CopyToPostgresReport, copyToPostgres } from "./copy-to-postgres.js";
 export { type CopyProblem, DoesNotFitError } from "./does-not-fit-error.js";
 export type { CopyToPostgresOptions } from "./options.js";
-export type { RowCounts } from "./tables.js";
+export type { CopyDifference, RowCounts } from "./reports.js";

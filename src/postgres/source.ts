@@ -8,7 +8,8 @@ import { wholeForm } from "../maintenance/output-forms.js";
 import { nextTurn } from "../runtime/event-loop.js";
 import { OutputsTable } from "../tables/outputs.js";
 import type { Misfit, SourceRow } from "./misfits.js";
-import { noRows, type RowCounts, TABLES, type Table, type TableName, type Value } from "./tables.js";
+import type { RowCounts } from "./reports.js";
+import { noRows, TABLES, type Table, type TableName, type Value } from "./tables.js";
 
 /** What to copy. */
 export interface Scope {

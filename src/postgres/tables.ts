@@ -4,10 +4,9 @@
  * They have the names and columns of this package's file; the types are narrower.
  */
 
-export type TableName = "sessions" | "messages" | "checkpoints" | "entities" | "facts";
+import type { RowCounts } from "./reports.js";
 
-/** Rows by table. */
-export type RowCounts = Record<TableName, number>;
+export type TableName = keyof RowCounts;
 
 export type ColumnType = "text" | "integer" | "bigint" | "real" | "double precision" | "bytea";
 
@@ -221,5 +220,5 @@ export function noRows(): RowCounts {
 }
 
 export function totalOf(rows: RowCounts): number {
-  return Object.values(rows).reduce((sum, rowsOfTable) => sum + rowsOfTable, 0);
+  return Object.values({ ...rows }).reduce<number>((sum, rowsOfTable) => sum + rowsOfTable, 0);
 }

@@ -84,6 +84,15 @@ const MAINTENANCE = [
   "verify",
 ];
 
+const POSTGRES = [
+  "copy-from-postgres",
+  "copy-to-postgres",
+  "does-not-fit-error",
+  "index",
+  "options",
+  "reports",
+];
+
 let installed: InstalledPackage;
 
 beforeAll(async () => {
@@ -117,6 +126,7 @@ describe("the declarations in the packed tarball", () => {
       "json-plus/json-plus-serializer.d.ts",
       ...MAINTENANCE.map((module) => `maintenance/${module}.d.ts`),
       "options.d.ts",
+      ...POSTGRES.map((module) => `postgres/${module}.d.ts`),
       "sqlite-checkpoint-store.d.ts",
       "types.d.ts",
     ]);
