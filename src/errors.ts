@@ -285,17 +285,21 @@ export class StorageError extends CheckpointStoreError {
   }
 }
 
-/** The operating system failed during a commit: SQLite cannot know whether the transaction is in the file. */
+/**
+ * The commit failed in a way that leaves open whether the transaction is there: the operating system failed on a file, or the
+ * connection to a server on its answer.
+ */
 export class OutcomeUnknownError extends CheckpointStoreError {
   readonly _tag = "OutcomeUnknownError";
   override readonly name = "OutcomeUnknownError";
   readonly code = "OUTCOME_UNKNOWN";
 
-  constructor(options?: ErrorOptions) {
-    super(
-      "Outcome unknown: writing the commit to disk failed, so this write may or may not be in the file. " +
-        "Close the store, fix the disk, open the store again and read before you repeat the call.",
-      options,
-    );
+  /** @param explanation What failed and what to do next, if it was not the commit to a file. */
+  constructor(options?: ErrorOptions, explanation = FAILED_ON_DISK) {
+    super(`Outcome unknown: ${explanation}`, options);
   }
 }
+
+const FAILED_ON_DISK =
+  "writing the commit to disk failed, so this write may or may not be in the file. " +
+  "Close the store, fix the disk, open the store again and read before you repeat the call.";

@@ -13,7 +13,7 @@ import { TargetFile } from "../maintenance/target-file.js";
 import { optionalBoolean } from "../validation/arguments.js";
 import { fieldsOf, linesIn } from "./copy-text.js";
 import type { RowCounts } from "./reports.js";
-import { PostgresServer, serverUrl } from "./server.js";
+import { PostgresServer, type Purpose, serverUrl } from "./server.js";
 import { type Column, noRows, type Table, type TableName, totalOf } from "./tables.js";
 import { readTargetTables, type TargetTable } from "./target.js";
 
@@ -32,7 +32,10 @@ export interface CopyFromPostgresReport {
 }
 
 /** All tables as they are at one moment. */
-const BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const READ: Purpose = {
+  begin: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+  ifFailed: "No file was written.",
+};
 
 /** Large tables are otherwise read from wherever another scan is, and rows would come in another order. */
 const FROM_THE_START = "SET LOCAL synchronize_seqscans = off";
@@ -68,8 +71,8 @@ export async function copyFromPostgres(
   work.throwIfAborted();
   const target = new TargetFile(file, null, isOverwriting);
   try {
-    const rows = await PostgresServer.transaction(source, BEGIN, work.signal, async (server) => {
-      return { result: await copyInto(target, server, work), commit: true };
+    const rows = await PostgresServer.transaction(source, READ, work.signal, async (server) => {
+      return { result: await copyInto(target, server, work), commit: false };
     });
     work.throwIfAborted();
     const bytes = target.size;

@@ -11,7 +11,7 @@ import { Check, type CheckSettings, type Findings } from "./check.js";
 import { type CopyProblem, DoesNotFitError } from "./does-not-fit-error.js";
 import type { CopyToPostgresOptions } from "./options.js";
 import type { CopyDifference, RowCounts } from "./reports.js";
-import { PostgresServer, serverUrl } from "./server.js";
+import { PostgresServer, type Purpose, serverUrl } from "./server.js";
 import { type Scope, Source } from "./source.js";
 import { totalOf, type Value } from "./tables.js";
 import {
@@ -51,16 +51,19 @@ const OPTION_NAMES = [
   "dryRun",
 ] as const;
 
+const WRITE: Purpose = { begin: "BEGIN", ifFailed: "Nothing was written there." };
+
 /**
  * Copies sessions with everything in them, and facts: one state of the file, in one transaction there. Creates the tables that
  * are missing. Ids, times and texts stay the same; outputs that are kept once are written whole.
  *
- * Everything is checked first. If it rejects, nothing was written.
+ * Everything is checked first. If it rejects, nothing was written, except that an `OutcomeUnknownError` leaves that open.
  *
  * @param url Such as `postgres://user@localhost:5432/agents`, or `postgres://user@/agents?host=/run/postgresql` for a Unix socket.
  * @throws {DoesNotFitError} with all that PostgreSQL would not take.
  * @throws {SessionNotFoundError} for an id in `sessionIds`.
  * @throws {StorageError} for what the server answers, such as a missing right.
+ * @throws {OutcomeUnknownError} if the server does not answer to COMMIT: call again with `onConflict: "skip"`.
  *
  * @example
  * const { problems, differences } = await copyToPostgres("runs.db", process.env.POSTGRES_URL, { dryRun: true });
@@ -88,9 +91,7 @@ export async function copyToPostgres(
   const connection = openForReading(file, work.busyTimeout);
   try {
     return await Source.read(connection, settings, work, (source) =>
-      PostgresServer.transaction(server, "BEGIN", work.signal, (there) =>
-        copy(source, there, settings, work),
-      ),
+      PostgresServer.transaction(server, WRITE, work.signal, (there) => copy(source, there, settings, work)),
     );
   } finally {
     connection.close();

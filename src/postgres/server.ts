@@ -3,7 +3,7 @@
  *
  * Limits: COPY needs a Bun whose `SQL` has it; it was tested with 1.4.5.
  */
-import { InvalidArgumentError, StorageError } from "../errors.js";
+import { InvalidArgumentError, OutcomeUnknownError, StorageError } from "../errors.js";
 import { isInstance, messageOf } from "../values/describe.js";
 
 /** A row as the client returns it. */
@@ -12,6 +12,14 @@ export type ServerRow = Record<string, unknown>;
 type Client = InstanceType<typeof Bun.SQL>;
 
 type Session = Awaited<ReturnType<Client["reserve"]>>;
+
+/** What a transaction is for. */
+export interface Purpose {
+  /** How it begins. */
+  begin: string;
+  /** What its errors say of what is left. */
+  ifFailed: string;
+}
 
 /** Rows for COPY … FROM STDIN. */
 export interface CopyWriter {
@@ -42,30 +50,38 @@ export class PostgresServer {
   readonly #client: Client;
   readonly #session: Session;
   readonly #signal: AbortSignal | undefined;
+  readonly #ifFailed: string;
 
-  private constructor(client: Client, session: Session, signal: AbortSignal | undefined) {
+  private constructor(
+    client: Client,
+    session: Session,
+    signal: AbortSignal | undefined,
+    { ifFailed }: Purpose,
+  ) {
     this.#client = client;
     this.#session = session;
     this.#signal = signal;
+    this.#ifFailed = ifFailed;
   }
 
   /**
-   * Runs work in one transaction, and commits it when the work is done. Whatever fails, nothing of it stays.
+   * Runs work in one transaction, and commits it when the work is done. Whatever fails before the commit, nothing of it stays.
    *
    * @param signal Rejects with its reason, also while the server does not answer.
    * @param work Resolves to `commit: false` to roll back what it did.
+   * @throws {OutcomeUnknownError} if the server does not answer to COMMIT.
    */
   static async transaction<T>(
     url: string,
-    begin: string,
+    purpose: Purpose,
     signal: AbortSignal | undefined,
     work: (server: PostgresServer) => Promise<{ result: T; commit: boolean }>,
   ): Promise<T> {
-    const server = await PostgresServer.#connect(url, signal);
+    const server = await PostgresServer.#connect(url, purpose, signal);
     try {
-      await server.query(begin);
+      await server.query(purpose.begin);
       const { result, commit } = await work(server);
-      await server.query(commit ? "COMMIT" : "ROLLBACK");
+      await (commit ? server.#commit() : server.query("ROLLBACK"));
       return result;
     } catch (error) {
       await server.#rollBack();
@@ -75,11 +91,15 @@ export class PostgresServer {
     }
   }
 
-  static async #connect(url: string, signal: AbortSignal | undefined): Promise<PostgresServer> {
-    const client = new Bun.SQL(url, { max: 1, idleTimeout: 0 });
+  static async #connect(
+    url: string,
+    purpose: Purpose,
+    signal: AbortSignal | undefined,
+  ): Promise<PostgresServer> {
+    const client = clientOf(url);
     try {
-      const session = await answerOf(client.reserve(), signal);
-      return new PostgresServer(client, session, signal);
+      const session = await answerOf(client.reserve(), signal, purpose.ifFailed);
+      return new PostgresServer(client, session, signal, purpose);
     } catch (error) {
       client.close({ timeout: 0 }).catch(() => {});
       throw error;
@@ -87,8 +107,22 @@ export class PostgresServer {
   }
 
   async query(sql: string, parameters: readonly unknown[] = []): Promise<ServerRow[]> {
-    const rows: ServerRow[] = await answerOf(this.#session.unsafe(sql, [...parameters]), this.#signal);
+    const rows: ServerRow[] = await this.#answerOf(this.#session.unsafe(sql, [...parameters]));
     return rows;
+  }
+
+  async #commit(): Promise<void> {
+    this.#signal?.throwIfAborted();
+    let done: { command?: unknown };
+    try {
+      done = await this.#answerOf(this.#session.unsafe("COMMIT"));
+    } catch (error) {
+      throw isRefusal(error) ? error : new OutcomeUnknownError({ cause: error }, NO_ANSWER_TO_COMMIT);
+    }
+    // PostgreSQL answers so, without an error, if a statement has failed before.
+    if (done.command === "ROLLBACK") {
+      throw new StorageError(`PostgreSQL rolled the transaction back. ${this.#ifFailed} ${ADVICE}`);
+    }
   }
 
   copyIn(sql: string): CopyWriter {
@@ -96,8 +130,8 @@ export class PostgresServer {
     requireCopy(query.writable);
     const writer = query.writable().getWriter();
     return {
-      write: (text) => answerOf(writer.write(text), this.#signal),
-      end: () => answerOf(writer.close(), this.#signal),
+      write: (text) => this.#answerOf(writer.write(text)),
+      end: () => this.#answerOf(writer.close()),
     };
   }
 
@@ -106,7 +140,7 @@ export class PostgresServer {
     requireCopy(query.readable);
     const reader = query.readable().getReader();
     for (;;) {
-      const { value, done } = await answerOf(reader.read(), this.#signal);
+      const { value, done } = await this.#answerOf(reader.read());
       if (done) {
         return;
       }
@@ -117,12 +151,29 @@ export class PostgresServer {
   /** So that nothing holds a lock there any more when the caller learns of the failure. */
   async #rollBack(): Promise<void> {
     if (this.#signal?.aborted !== true) {
-      await answerOf(this.#session.unsafe("ROLLBACK"), AbortSignal.timeout(ROLLBACK_TIMEOUT)).catch(() => {});
+      const rollback = this.#session.unsafe("ROLLBACK");
+      await answerOf(rollback, AbortSignal.timeout(ROLLBACK_TIMEOUT), this.#ifFailed).catch(() => {});
     }
   }
 
   async #close(): Promise<void> {
     await this.#client.close({ timeout: 0 }).catch(() => {});
+  }
+
+  #answerOf<T>(answer: PromiseLike<T>): Promise<T> {
+    return answerOf(answer, this.#signal, this.#ifFailed);
+  }
+}
+
+/** @throws {InvalidArgumentError} without the text, and without the client's error: both may hold a password. */
+function clientOf(url: string): Client {
+  try {
+    return new Bun.SQL(url, { max: 1, idleTimeout: 0 });
+  } catch {
+    throw new InvalidArgumentError(
+      "url",
+      "cannot be read: check its port and parameters, and write special characters in the user and the password as encodeURIComponent does",
+    );
   }
 }
 
@@ -135,7 +186,11 @@ function requireCopy(method: unknown): void {
 }
 
 /** Rejects with this package's error for one of the server's or the client's, or as soon as the signal is aborted. */
-async function answerOf<T>(answer: PromiseLike<T>, signal: AbortSignal | undefined): Promise<T> {
+async function answerOf<T>(
+  answer: PromiseLike<T>,
+  signal: AbortSignal | undefined,
+  ifFailed: string,
+): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
@@ -144,7 +199,7 @@ async function answerOf<T>(answer: PromiseLike<T>, signal: AbortSignal | undefin
     return await Promise.race([answer, aborted]);
   } catch (error) {
     Promise.resolve(answer).catch(() => {}); // Nobody waits for it any more.
-    throw signal?.aborted === true ? signal.reason : toStorageError(error);
+    throw signal?.aborted === true ? signal.reason : toStorageError(error, ifFailed);
   } finally {
     signal?.removeEventListener("abort", abort);
   }
@@ -152,17 +207,32 @@ async function answerOf<T>(answer: PromiseLike<T>, signal: AbortSignal | undefin
 
 const UNIQUE_VIOLATION = "23505";
 
-function toStorageError(error: unknown): StorageError {
+const ADVICE = "Check the URL, the rights of its user and the server's log, then call again.";
+
+const NO_ANSWER_TO_COMMIT =
+  "PostgreSQL did not answer to COMMIT, so the copy is there as a whole or not at all. " +
+  'Call again with onConflict: "skip" (--skip-existing), which leaves out what is there.';
+
+function toStorageError(error: unknown, ifFailed: string): StorageError {
   const { code, detail } = stateOf(error);
   const reason = `PostgreSQL: ${messageOf(error)}${detail === undefined ? "" : ` (${detail})`}${code === undefined ? "" : `, ${code}`}.`;
-  return new StorageError(`${reason} Nothing was written there. ${adviceFor(code)}`, { cause: error });
+  return new StorageError(`${reason} ${ifFailed} ${adviceFor(code)}`, { cause: error });
+}
+
+/** Whether the server answered with an error and lives on. One that shuts down may have committed before. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof StorageError &&
+    isInstance(error.cause, Error) &&
+    Reflect.get(error.cause, "severity") === "ERROR"
+  );
 }
 
 function adviceFor(code: string | undefined): string {
   if (code === UNIQUE_VIOLATION) {
     return 'The row was written there meanwhile: call again, with onConflict: "skip" to leave out what is there.';
   }
-  return "Check the URL, the rights of its user and the server's log, then call again.";
+  return ADVICE;
 }
 
 /** Bun puts the SQLSTATE into `errno`. */

@@ -2,14 +2,16 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { SqliteCheckpointStore, StorageError } from "@obsku/checkpoint-sqlite";
+import { OutcomeUnknownError, SqliteCheckpointStore, StorageError } from "@obsku/checkpoint-sqlite";
 import { copyFromPostgres, copyToPostgres, type LongRunningOptions } from "@obsku/checkpoint-sqlite/postgres";
+import { PostgresServer } from "../../src/postgres/server.js";
 import { buildMessage } from "../support/builders.js";
 import { commandOf } from "../support/children.js";
 import { difference } from "../support/difference.js";
 import { rejectionWith } from "../support/failures.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 import { Cluster, describeWithServer, onServer } from "./support/cluster.js";
+import { CuttingProxy } from "./support/cutting-proxy.js";
 import { type AllRows, rowsOfFile, rowsOfServer } from "./support/rows.js";
 
 /** So many messages make several steps of each kind. */
@@ -79,12 +81,10 @@ describeWithServer("a copy that is interrupted", () => {
     return child.signalCode;
   }
 
-  async function terminateBackends(): Promise<void> {
-    await onServer(url, (sql) =>
-      sql.unsafe(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
-      ),
-    );
+  /** Holds this process until the server has ended its connections: a copy cannot be done before. */
+  function terminateBackends(): void {
+    const { exitCode } = Bun.spawnSync(commandOf("postgres-terminator.ts", [url]), { stderr: "inherit" });
+    expect(exitCode).toBe(0);
   }
 
   /** Options that do something at a report, and go on after it. */
@@ -121,16 +121,51 @@ describeWithServer("a copy that is interrupted", () => {
   test.each(MOMENTS)(
     "rejects if the server ends its connection at report %i, and leaves nothing there",
     async (report) => {
-      let terminated: Promise<void> | undefined;
-      const options = at(report, () => {
-        terminated = terminateBackends();
-      });
-      await rejectionWith(StorageError, copyToPostgres(path, url, options));
-      await terminated;
+      await rejectionWith(StorageError, copyToPostgres(path, url, at(report, terminateBackends)));
       await expectNothingThere();
       await expectWorksNow();
     },
   );
+
+  test.each([
+    ["before COMMIT arrives", false],
+    ["before the answer to COMMIT", true],
+  ] as const)(
+    "says that the outcome is unknown if the connection is cut %s, and can be repeated",
+    async (moment, isThere) => {
+      await using proxy = await CuttingProxy.start(cluster.socket, moment);
+      const copy = copyToPostgres(path, proxy.through(url));
+      const { message } = await rejectionWith(OutcomeUnknownError, copy);
+      expect(message).toContain('Call again with onConflict: "skip"');
+      expect(message).not.toContain("secret");
+      const { rows: copied, skipped } = await copyToPostgres(path, url, { onConflict: "skip" });
+      expect([copied.messages, skipped.messages]).toEqual(isThere ? [0, MESSAGES] : [MESSAGES, 0]);
+      expect(difference(await rowsOfServer(url), rows)).toBeUndefined();
+    },
+  );
+
+  test("says that nothing was written if the server refuses to commit", async () => {
+    await copyToPostgres(path, url);
+    await onServer(url, (sql) =>
+      sql.unsafe(`
+        TRUNCATE sessions CASCADE;
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
+        CREATE CONSTRAINT TRIGGER late AFTER INSERT ON messages
+          DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`),
+    );
+    const { message } = await rejectionWith(StorageError, copyToPostgres(path, url));
+    expect(message).toContain("PostgreSQL: refused, P0001. Nothing was written there.");
+    expect((await rowsOfServer(url)).sessions).toEqual([]);
+  });
+
+  test("rejects if the server rolls back in place of committing", async () => {
+    const work = async (server: PostgresServer) => {
+      await Promise.allSettled([server.query("SELECT 1 / 0")]);
+      return { result: undefined, commit: true };
+    };
+    const purpose = { begin: "BEGIN", ifFailed: "Nothing was written there." };
+    await rejectionWith(StorageError, PostgresServer.transaction(url, purpose, undefined, work));
+  });
 
   test("rejects with what onProgress throws, and leaves nothing there", async () => {
     const options = at(12, () => {

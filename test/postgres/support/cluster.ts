@@ -107,6 +107,11 @@ export class Cluster {
     return `postgres://obsku@/${database}?host=${this.#folder.path}&port=5432`;
   }
 
+  /** The path of the server's socket. */
+  get socket(): string {
+    return join(this.#folder.path, ".s.PGSQL.5432");
+  }
+
   /** Ends the connections, then the server. */
   async stop(): Promise<void> {
     this.#process.kill("SIGINT");
