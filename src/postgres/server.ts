@@ -51,6 +51,8 @@ export class PostgresServer {
   readonly #session: Session;
   readonly #signal: AbortSignal | undefined;
   readonly #ifFailed: string;
+  /** Ends a COPY that is not done yet: until then the server reads nothing else. */
+  #stopCopy: (() => Promise<void>) | undefined;
 
   private constructor(
     client: Client,
@@ -129,9 +131,13 @@ export class PostgresServer {
     const query = this.#session.unsafe(sql);
     requireCopy(query.writable);
     const writer = query.writable().getWriter();
+    this.#stopCopy = () => writer.abort();
     return {
       write: (text) => this.#answerOf(writer.write(text)),
-      end: () => this.#answerOf(writer.close()),
+      end: async () => {
+        await this.#answerOf(writer.close());
+        this.#stopCopy = undefined;
+      },
     };
   }
 
@@ -139,9 +145,11 @@ export class PostgresServer {
     const query = this.#session.unsafe(sql);
     requireCopy(query.readable);
     const reader = query.readable().getReader();
+    this.#stopCopy = () => reader.cancel();
     for (;;) {
       const { value, done } = await this.#answerOf(reader.read());
       if (done) {
+        this.#stopCopy = undefined;
         return;
       }
       yield value;
@@ -151,9 +159,14 @@ export class PostgresServer {
   /** So that nothing holds a lock there any more when the caller learns of the failure. */
   async #rollBack(): Promise<void> {
     if (this.#signal?.aborted !== true) {
-      const rollback = this.#session.unsafe("ROLLBACK");
-      await answerOf(rollback, AbortSignal.timeout(ROLLBACK_TIMEOUT), this.#ifFailed).catch(() => {});
+      const rolledBack = this.#endTransaction();
+      await answerOf(rolledBack, AbortSignal.timeout(ROLLBACK_TIMEOUT), this.#ifFailed).catch(() => {});
     }
+  }
+
+  async #endTransaction(): Promise<void> {
+    await this.#stopCopy?.().catch(() => {}); // The server may have ended it.
+    await this.#session.unsafe("ROLLBACK");
   }
 
   async #close(): Promise<void> {

@@ -87,6 +87,16 @@ describeWithServer("a copy that is interrupted", () => {
     expect(exitCode).toBe(0);
   }
 
+  /** Transactions that others would have to wait for. */
+  async function transactionsThere(): Promise<unknown> {
+    return onServer(url, async (sql) => {
+      const [row] = await sql.unsafe(
+        `SELECT count(xact_start)::int AS count FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+      );
+      return row.count;
+    });
+  }
+
   /** Options that do something at a report, and go on after it. */
   function at(report: number, act: () => void): LongRunningOptions {
     let left = report;
@@ -172,7 +182,34 @@ describeWithServer("a copy that is interrupted", () => {
       throw new Stopped();
     });
     await rejectionWith(Stopped, copyToPostgres(path, url, options));
+    expect(await transactionsThere()).toBe(0);
     await expectNothingThere();
+  });
+
+  test("rejects with what onProgress throws on the way back, and leaves no file", async () => {
+    await copyToPostgres(path, url);
+    await using own = await createTemporaryFolder();
+    const options = at(3, () => {
+      throw new Stopped();
+    });
+    await rejectionWith(Stopped, copyFromPostgres(url, join(own.path, "back.db"), options));
+    expect(await transactionsThere()).toBe(0);
+    expect(readdirSync(own.path)).toEqual([]);
+  });
+
+  test("rejects with the server's error if that comes in the middle of the rows", async () => {
+    await copyToPostgres(path, url);
+    await onServer(url, (sql) =>
+      sql.unsafe(`
+        TRUNCATE sessions CASCADE;
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN IF NEW.id = 3000 THEN RAISE 'refused'; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER early BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION refuse()`),
+    );
+    const { message } = await rejectionWith(StorageError, copyToPostgres(path, url));
+    expect(message).toContain("PostgreSQL: refused, P0001. Nothing was written there.");
+    expect(await transactionsThere()).toBe(0);
+    expect((await rowsOfServer(url)).sessions).toEqual([]);
   });
 
   test("can be aborted while it waits for a lock there", async () => {
