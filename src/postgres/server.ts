@@ -46,6 +46,14 @@ export function serverUrl(argument: string, value: unknown): string {
 /** How long a server has to answer to ROLLBACK before the connection is cut, which rolls back too. */
 const ROLLBACK_TIMEOUT = 5_000;
 
+/** Whatever the database or the user has set: no limit for a long copy, and values as they are read back. */
+const SETTINGS = [
+  "SET LOCAL statement_timeout = 0",
+  "SET LOCAL idle_in_transaction_session_timeout = 0",
+  "SET LOCAL extra_float_digits = 1",
+  "SET LOCAL bytea_output = hex",
+];
+
 export class PostgresServer {
   readonly #client: Client;
   readonly #session: Session;
@@ -81,7 +89,7 @@ export class PostgresServer {
   ): Promise<T> {
     const server = await PostgresServer.#connect(url, purpose, signal);
     try {
-      await server.query(purpose.begin);
+      await server.#begin(purpose);
       const { result, commit } = await work(server);
       await (commit ? server.#commit() : server.query("ROLLBACK"));
       return result;
@@ -111,6 +119,12 @@ export class PostgresServer {
   async query(sql: string, parameters: readonly unknown[] = []): Promise<ServerRow[]> {
     const rows: ServerRow[] = await this.#answerOf(this.#session.unsafe(sql, [...parameters]));
     return rows;
+  }
+
+  async #begin({ begin }: Purpose): Promise<void> {
+    for (const statement of [begin, ...SETTINGS]) {
+      await this.query(statement);
+    }
   }
 
   async #commit(): Promise<void> {

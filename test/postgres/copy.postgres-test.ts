@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import {
+  type CheckpointBackend,
   InvalidArgumentError,
+  type MemoryStore,
   SessionNotFoundError,
   SqliteCheckpointStore,
   StorageError,
@@ -18,10 +20,10 @@ import { PostgresCheckpointStore } from "published-checkpoint-postgres";
 import { lineOf } from "../../src/postgres/copy-text.js";
 import { LONGEST_KEY } from "../../src/postgres/misfits.js";
 import type { Value } from "../../src/postgres/tables.js";
-import { buildCheckpoint, buildMessage } from "../support/builders.js";
+import { buildCheckpoint, buildFullCheckpoint, buildFullMessage, buildMessage } from "../support/builders.js";
 import { difference } from "../support/difference.js";
 import { rejectionWith } from "../support/failures.js";
-import { buildFact } from "../support/memory-builders.js";
+import { buildFact, buildFullEntity, buildFullFact } from "../support/memory-builders.js";
 import { rowsOf, runOn, withDatabase } from "../support/sql.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 import { Cluster, describeWithServer, onServer } from "./support/cluster.js";
@@ -116,6 +118,33 @@ describeWithServer("a copy to PostgreSQL", () => {
     await fill(path, true);
     await copyToPostgres(path, url);
     expect(difference(await rowsOfServer(url), rowsOfFile(path))).toBeUndefined();
+  });
+
+  test("does not depend on the settings of the database", async () => {
+    await setUp();
+    await onServer(url, async (sql) => {
+      for (const setting of [
+        "bytea_output = 'escape'",
+        "extra_float_digits = -15",
+        "statement_timeout = '1h'",
+        "idle_in_transaction_session_timeout = '1h'",
+      ]) {
+        await sql.unsafe(`ALTER DATABASE ${url.match(/test\d+/)} SET ${setting}`);
+      }
+      await sql.unsafe(`
+        CREATE FUNCTION check_limits() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          ASSERT current_setting('statement_timeout') = '0';
+          ASSERT current_setting('idle_in_transaction_session_timeout') = '0';
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER limits BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION check_limits()`);
+    });
+    await FILES["with odd texts"]?.(path);
+    await fill(path, true);
+    const rows = rowsOfFile(path);
+    await copyToPostgres(path, url);
+    await copyFromPostgres(url, join(folder.path, "back.db"));
+    expect(difference(rowsOfFile(join(folder.path, "back.db")), rows)).toBeUndefined();
   });
 
   test("reports its progress, first of the check, then of the copy", async () => {
@@ -510,6 +539,30 @@ describeWithServer("a copy to PostgreSQL", () => {
       expect(difference(rowsOfFile(path), rows)).toBeUndefined();
     });
 
+    test("has what the published store wrote, and both answer the same", async () => {
+      const there = new PostgresCheckpointStore(url);
+      await there.setup();
+      const { id } = await there.createSession("./there", { title: "there", metadata: { at: new Date(5) } });
+      await there.addMessage(id, buildFullMessage(id));
+      const checkpoint = await there.saveCheckpoint(buildFullCheckpoint(id));
+      await there.saveEntity(buildFullEntity(id));
+      await there.saveFact(buildFullFact(id));
+      await there.fork(checkpoint.id, { title: "fork" });
+      await copyFromPostgres(url, path);
+      await using here = new SqliteCheckpointStore(path);
+      const answersOf = async (store: CheckpointBackend & MemoryStore) => ({
+        sessions: (await store.listSessions()).toSorted((one, other) => (one.id < other.id ? -1 : 1)),
+        messages: await store.getMessages(id),
+        checkpoints: await store.listCheckpoints(id),
+        entities: await store.listEntities({ sessionId: id }),
+        facts: await store.listFacts({}),
+      });
+      const answers = await answersOf(here);
+      expect(answers).toEqual(await answersOf(there));
+      expect(answers.entities[0]?.embedding).toEqual(buildFullEntity(id).embedding);
+      await there.close();
+    });
+
     test("rejects a database without the tables, and leaves no file", async () => {
       const { message } = await rejectionWith(StorageError, copyFromPostgres(url, path));
       expect(message).toContain("no table sessions, messages, checkpoints, entities, facts");
@@ -531,6 +584,23 @@ describeWithServer("a copy to PostgreSQL", () => {
         expect(error.message).not.toContain("mysql");
       },
     );
+
+    test.each([
+      "postgres://agent:secret@localhost:port/agents",
+      "postgres://agent:se#cret@localhost/agents",
+      "postgres://agent:sec%ret@localhost/agents",
+      "postgres://agent:secret@localhost/agents?sslmode=secret",
+    ])("%p as a URL, and repeats no password, in either direction", async (bad) => {
+      await fill(path, true);
+      for (const copy of [
+        () => copyToPostgres(path, bad),
+        () => copyFromPostgres(bad, join(folder.path, "new.db")),
+      ]) {
+        const { argument, message, cause } = await rejectionWith(InvalidArgumentError, copy());
+        expect({ argument, cause }).toEqual({ argument: "url", cause: undefined });
+        expect(message).not.toMatch(/sec|cret/);
+      }
+    });
 
     test("an unknown option by its name", async () => {
       const call = Reflect.apply(copyToPostgres, undefined, [path, url, { onconflict: "skip" }]);
