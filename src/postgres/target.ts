@@ -115,12 +115,12 @@ export async function reserveMessageIds(server: PostgresServer, count: number): 
   return BigInt(String(row?.before));
 }
 
-/** The next message gets an id above `last`, and above all that were given there. */
+/** The next message gets an id above `last`. Never lowers the sequence, which others may use meanwhile. */
 export async function raiseMessageIds(server: PostgresServer, last: bigint): Promise<void> {
   await server.query(
-    `SELECT setval(sequence, greatest(nextval(sequence) - 1, $1))
+    `SELECT setval(sequence, $1::bigint)
     FROM (SELECT pg_get_serial_sequence('messages', 'id')::regclass AS sequence) AS named
-    WHERE sequence IS NOT NULL`,
+    WHERE $1::bigint > coalesce(pg_sequence_last_value(sequence), 0)`,
     [String(last)],
   );
 }

@@ -1,6 +1,6 @@
 /**
- * A process that copies a file to PostgreSQL, or back, and kills itself at the n-th report of its progress:
- * `bun postgres-copier.ts to|back PATH URL N`.
+ * A process that copies a file to PostgreSQL, or back, and can kill itself at the n-th report of its progress:
+ * `bun postgres-copier.ts to|back PATH URL [N]`.
  */
 import { copyFromPostgres, copyToPostgres } from "@obsku/checkpoint-sqlite/postgres";
 

@@ -246,6 +246,17 @@ describeWithServer("a copy to PostgreSQL", () => {
       expect(next.id).toBe(Math.max(...messages.map((row) => Number(row.id))) + 1);
     });
 
+    test("leaves the next id there as it is if that is above all that were copied", async () => {
+      await setUp();
+      await onServer(url, (sql) => sql.unsafe("SELECT setval('messages_id_seq', 1000)"));
+      await fill(path, true);
+      await copyToPostgres(path, url);
+      const there = new PostgresCheckpointStore(url);
+      const { id } = await there.createSession("./next");
+      expect((await there.addMessage(id, buildMessage(id))).id).toBe(1001);
+      await there.close();
+    });
+
     test("rejects a table of another shape", async () => {
       await fill(path, true);
       await onServer(url, (sql) => sql.unsafe("CREATE TABLE sessions (id INTEGER PRIMARY KEY)"));

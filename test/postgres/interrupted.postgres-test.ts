@@ -20,6 +20,9 @@ const MESSAGES = 6_000;
 /** At these reports of progress: while it checks, between checking and writing, and while it writes. */
 const MOMENTS = [1, 4, 8, 11, 13];
 
+/** How often a process is killed at a time that nobody chose. */
+const KILLS = 6;
+
 class Stopped extends Error {}
 
 describeWithServer("a copy that is interrupted", () => {
@@ -60,11 +63,14 @@ describeWithServer("a copy that is interrupted", () => {
         );
         others = row.others;
       }
-      const tables = await sql.unsafe(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace",
-      );
-      expect([...tables]).toEqual([]);
     });
+    expect(await tablesThere()).toEqual([]);
+  }
+
+  async function tablesThere(): Promise<unknown[]> {
+    return onServer(url, async (sql) => [
+      ...(await sql.unsafe("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")),
+    ]);
   }
 
   async function expectWorksNow(): Promise<void> {
@@ -79,6 +85,17 @@ describeWithServer("a copy that is interrupted", () => {
     });
     await child.exited;
     return child.signalCode;
+  }
+
+  /** Ends when the copy does, or when it is killed after a delay in milliseconds; 0: never. */
+  async function exitOf(direction: "to" | "back", file: string, delay: number): Promise<void> {
+    const child = Bun.spawn(commandOf("postgres-copier.ts", [direction, file, url]), {
+      stdout: "ignore",
+      stderr: "inherit",
+      killSignal: "SIGKILL",
+      ...(delay === 0 ? {} : { timeout: Math.ceil(delay) }),
+    });
+    await child.exited;
   }
 
   /** Holds this process until the server has ended its connections: a copy cannot be done before. */
@@ -136,6 +153,41 @@ describeWithServer("a copy that is interrupted", () => {
       await expectWorksNow();
     },
   );
+
+  test.each(MOMENTS)(
+    "rejects if the server crashes at report %i, and leaves nothing there",
+    async (report) => {
+      await rejectionWith(
+        StorageError,
+        copyToPostgres(
+          path,
+          url,
+          at(report, () => cluster.crash()),
+        ),
+      );
+      await cluster.restart();
+      await expectNothingThere();
+      await expectWorksNow();
+    },
+  );
+
+  test("is there as a whole or not at all if its process is killed at any time", async () => {
+    const start = performance.now();
+    await exitOf("to", path, 0);
+    const duration = performance.now() - start;
+    expect(difference(await rowsOfServer(url), rows)).toBeUndefined();
+    for (let killed = 0; killed < KILLS; killed++) {
+      url = await cluster.createDatabase();
+      const delay = Math.random() * duration;
+      await exitOf("to", path, delay);
+      const isThere = (await tablesThere()).length > 0;
+      expect({ delay, rows: isThere ? difference(await rowsOfServer(url), rows) : undefined }).toEqual({
+        delay,
+        rows: undefined,
+      });
+      expect(difference(rowsOfFile(path), rows)).toBeUndefined();
+    }
+  });
 
   test.each([
     ["before COMMIT arrives", false],

@@ -43,14 +43,16 @@ function whyNot(): string {
     : "";
 }
 
+type Server = Bun.Subprocess<"ignore", "ignore", "pipe">;
+
 export class Cluster {
   readonly #folder: TemporaryFolder;
-  readonly #process: Bun.Subprocess<"ignore", "ignore", "pipe">;
+  #server: Server;
   #databases = 0;
 
-  private constructor(folder: TemporaryFolder, server: Bun.Subprocess<"ignore", "ignore", "pipe">) {
+  private constructor(folder: TemporaryFolder, server: Server) {
     this.#folder = folder;
-    this.#process = server;
+    this.#server = server;
   }
 
   static async start(): Promise<Cluster> {
@@ -58,41 +60,20 @@ export class Cluster {
     if (process.getuid?.() === 0) {
       chownSync(folder.path, NOBODY, NOBODY);
     }
-    const data = join(folder.path, "data");
-    await run(
-      program(
-        "initdb",
-        "-D",
-        data,
-        "-U",
-        "obsku",
-        "--auth=trust",
-        "--no-sync",
-        "-E",
-        "UTF8",
-        "--locale=C.UTF-8",
-      ),
-    );
-    const server = Bun.spawn(
-      program(
-        "postgres",
-        ...[
-          "-D",
-          data,
-          "-k",
-          folder.path,
-          "-c",
-          "listen_addresses=",
-          "-c",
-          "fsync=off",
-          "-c",
-          "lc_messages=C",
-        ],
-      ),
-      { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
-    );
-    await ready(server.stderr);
-    return new Cluster(folder, server);
+    const data = dataIn(folder.path);
+    const encoding = ["--no-sync", "-E", "UTF8", "--locale=C.UTF-8"];
+    run(program("initdb", "-D", data, "-U", "obsku", "--auth=trust", ...encoding));
+    return new Cluster(folder, await startServer(folder.path));
+  }
+
+  /** Ends the server as a crash would, and returns when all its processes are gone. */
+  crash(): void {
+    run(program("pg_ctl", "stop", "-w", "-m", "immediate", "-D", dataIn(this.#folder.path)));
+  }
+
+  async restart(): Promise<void> {
+    await this.#server.exited;
+    this.#server = await startServer(this.#folder.path);
   }
 
   /** Creates an empty database, and returns its URL. */
@@ -114,8 +95,8 @@ export class Cluster {
 
   /** Ends the connections, then the server. */
   async stop(): Promise<void> {
-    this.#process.kill("SIGINT");
-    await this.#process.exited;
+    this.#server.kill("SIGINT");
+    await this.#server.exited;
     await this.#folder.remove();
   }
 }
@@ -140,13 +121,27 @@ function program(name: string, ...args: readonly string[]): string[] {
     : command;
 }
 
-async function run(command: readonly string[]): Promise<void> {
-  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "ignore", stderr: "pipe", cwd: "/" });
-  const errors = await new Response(child.stderr).text();
-  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")}: ${errors}`);
+function dataIn(folder: string): string {
+  return join(folder, "data");
 }
 
-/** Resolves when the server takes connections, and goes on reading its log. */
+async function startServer(folder: string): Promise<Server> {
+  const settings = ["listen_addresses=", "fsync=off", "lc_messages=C"].flatMap((setting) => ["-c", setting]);
+  const server = Bun.spawn(program("postgres", "-D", dataIn(folder), "-k", folder, ...settings), {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  await ready(server.stderr);
+  return server;
+}
+
+function run(command: readonly string[]): void {
+  const { exitCode, stderr } = Bun.spawnSync([...command], { stdin: "ignore", stdout: "ignore", cwd: "/" });
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
+}
+
+/** Resolves when the server takes connections, and continues to read its log. */
 async function ready(log: ReadableStream<Uint8Array>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const read = async () => {
