@@ -1,9 +1,9 @@
-/** A proxy in front of a PostgreSQL server, on a TCP port, that cuts a connection when it has seen COMMIT. */
+/** A proxy in front of a PostgreSQL server, on a TCP port, that can cut a connection when it has seen COMMIT. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 
-/** Whether the server gets the COMMIT. */
-export type Moment = "before COMMIT arrives" | "before the answer to COMMIT";
+/** When it cuts. */
+export type Moment = "before COMMIT arrives" | "before the answer to COMMIT" | "never";
 
 const COMMIT = "COMMIT\0";
 
@@ -29,7 +29,7 @@ export class CuttingProxy implements AsyncDisposable {
         else upstream.write(sent);
       });
       upstream.on("data", (answer) => {
-        if (isCommitting) cut();
+        if (isCommitting && moment !== "never") cut();
         else client.write(answer);
       });
       for (const end of [client, upstream]) {
