@@ -183,7 +183,7 @@ export class Check {
 
   #checkSteps(): void {
     const difference = this.#settings.renumberSteps
-      ? "was 0 or more in each run, and is counted through the session in the order of saving: highest is newest"
+      ? "is counted from 0 through the session in the order of saving: highest is newest"
       : "is not highest in the newest checkpoint, which is where @obsku/checkpoint-postgres@0.2.3 resumes: " +
         "pass renumberSteps: true (--renumber-steps)";
     for (const id of this.#source.unorderedSessions()) {

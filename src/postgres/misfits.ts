@@ -4,6 +4,7 @@
  * Limits: an index takes keys of up to 2,704 bytes after compression. Compression is not tried here, so a longer key that
  * PostgreSQL could compress is refused as well.
  */
+import { isInstance } from "../values/describe.js";
 import { lineOf } from "./copy-text.js";
 import type { Column, ColumnType, Table, Value } from "./tables.js";
 
@@ -210,23 +211,62 @@ export function differencesOf(
   });
 }
 
-const FURTHER_TYPE = /\{"__type":"(js:[\w]+)"/;
-const INVALID_DATE = '{"__type":"Date","value":"Invalid Date"}';
-
 function differenceOf({ type, isStructured }: Column, value: Value): string | undefined {
   if (type === "real" && typeof value === "number" && shortestOfReal(value) !== value) {
     return `is ${value}, and will be ${shortestOfReal(value)}: a REAL has 6 to 9 digits`;
   }
-  if (isStructured !== true || typeof value !== "string") {
-    return undefined;
-  }
-  if (value.includes(INVALID_DATE)) {
+  return isStructured === true && typeof value === "string" ? structuredDifferenceOf(value) : undefined;
+}
+
+const FURTHER_TYPE = /\{"__type":"(js:\w+)"/;
+const INVALID_DATE = '{"__type":"Date","value":"Invalid Date"}';
+/** In a string the quotes would be escaped. */
+const PROTO_KEY = '"__proto__":';
+
+function structuredDifferenceOf(text: string): string | undefined {
+  if (text.includes(INVALID_DATE)) {
     return "holds an invalid Date, which @obsku/checkpoint-postgres@0.2.3 throws on";
   }
-  const [, tag] = FURTHER_TYPE.exec(value) ?? [];
-  return tag === undefined
-    ? undefined
-    : `holds a ${tag}, which @obsku/checkpoint-postgres@0.2.3 reads as an object { __type, value }`;
+  const [, tag] = FURTHER_TYPE.exec(text) ?? [];
+  if (tag !== undefined) {
+    return `holds a ${tag}, which @obsku/checkpoint-postgres@0.2.3 reads as an object { __type, value }`;
+  }
+  if (text.includes(PROTO_KEY)) {
+    return "has a key __proto__, which @obsku/checkpoint-postgres@0.2.3 takes as the prototype";
+  }
+  return hasTaggedKey(text)
+    ? "holds a Map with a Date, Map, Set or Buffer in a key, which @obsku/checkpoint-postgres@0.2.3 reads as an object { __type, value }"
+    : undefined;
+}
+
+const MAP_START = '{"__type":"Map","value":[[';
+
+/** Whether a key of a Map holds a value of another type than JSON's. Text that is not JSON, which is copied as it is, has none. */
+function hasTaggedKey(text: string): boolean {
+  if (!text.includes(MAP_START)) {
+    return false;
+  }
+  let isFound = false;
+  try {
+    JSON.parse(text, (_, value: unknown) => {
+      isFound ||= isMapWithTaggedKey(value);
+      return value;
+    });
+  } catch {
+    return false;
+  }
+  return isFound;
+}
+
+function isMapWithTaggedKey(value: unknown): boolean {
+  if (!isInstance(value, Object) || Reflect.get(value, "__type") !== "Map") {
+    return false;
+  }
+  const entries: unknown = Reflect.get(value, "value");
+  return (
+    Array.isArray(entries) &&
+    entries.some((entry) => Array.isArray(entry) && JSON.stringify(entry[0])?.includes('{"__type":'))
+  );
 }
 
 /** The shortest decimal number that a 32-bit float reads as: PostgreSQL writes this one. */

@@ -18,7 +18,7 @@ export interface CopyToPostgresOptions extends LongRunningOptions {
    */
   fix?: boolean | undefined;
   /**
-   * Counts the steps of a session through, in the order of saving, if they do not rise already.
+   * Counts the steps of a session through, in the order of saving, if they do not rise already or one is no 32-bit integer.
    * `@obsku/checkpoint-postgres@0.2.3` resumes from the highest step.
    * @default false
    */

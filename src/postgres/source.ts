@@ -61,8 +61,15 @@ const SELECT_POSITIONS = `
     LIMIT 200
   )`;
 
-/** Checkpoints with their places in the order of saving, in sessions where the steps do not rise with it. */
-const CREATE_UNORDERED = `
+const IS_UNORDERED = "step_before >= step";
+
+/** Renumbering solves these too. */
+const IS_NO_INTEGER = `
+  typeof(step) <> 'integer'
+  OR step NOT BETWEEN -2147483648 AND 2147483647`;
+
+/** Checkpoints with their places in the order of saving, in sessions that have a checkpoint for which the condition holds. */
+const createUnordered = (condition: string) => `
   CREATE TEMP TABLE unordered_checkpoints AS
   WITH
     saved AS (
@@ -75,7 +82,7 @@ const CREATE_UNORDERED = `
     )
   SELECT id, session_id, place
   FROM saved
-  WHERE session_id IN (SELECT session_id FROM saved WHERE step_before >= step)`;
+  WHERE session_id IN (SELECT session_id FROM saved WHERE ${condition})`;
 
 const INDEX_UNORDERED = "CREATE UNIQUE INDEX temp.unordered_by_id ON unordered_checkpoints (id)";
 
@@ -153,7 +160,8 @@ export class Source {
       work.throwIfAborted();
       await nextTurn();
     }
-    this.#connection.queryOnce(CREATE_UNORDERED);
+    const condition = this.#renumbersSteps ? `${IS_UNORDERED} OR ${IS_NO_INTEGER}` : IS_UNORDERED;
+    this.#connection.queryOnce(createUnordered(condition));
     this.#connection.queryOnce(INDEX_UNORDERED);
   }
 
@@ -191,7 +199,7 @@ export class Source {
     return counts;
   }
 
-  /** The sessions whose steps do not rise from each checkpoint to the one saved next. */
+  /** The sessions whose steps do not rise from each checkpoint to the one saved next, or are to be renumbered for another reason. */
   unorderedSessions(): string[] {
     return this.#connection.queryOnce(SELECT_UNORDERED_SESSIONS).map(({ session_id }) => String(session_id));
   }

@@ -473,6 +473,38 @@ describeWithServer("a copy to PostgreSQL", () => {
       expect(difference(await rowsOfServer(url), rowsOfFile(path))).toBeUndefined();
     });
 
+    test("takes NUL characters in structured values, which both stores read", async () => {
+      await using here = new SqliteCheckpointStore(path);
+      const { id } = await here.createSession("./nul", { metadata: { "a\0": "b\0" } });
+      expect((await copyToPostgres(path, url)).problems).toEqual([]);
+      const there = new PostgresCheckpointStore(url);
+      expect((await there.getSession(id))?.metadata).toEqual({ "a\0": "b\0" });
+      await there.close();
+    });
+
+    test("takes structured values that are not JSON as they are", async () => {
+      runOn(path, `UPDATE sessions SET metadata = '{"__type":"Map","value":[['`);
+      await copyToPostgres(path, url);
+      expect(difference(await rowsOfServer(url), rowsOfFile(path))).toBeUndefined();
+    });
+
+    test("solves a message's large id with renumberMessages, and a large step with renumberSteps", async () => {
+      runOn(
+        path,
+        `UPDATE messages SET id = ${LARGE}`,
+        `UPDATE sqlite_sequence SET seq = ${LARGE} WHERE name = 'messages'`,
+        `UPDATE checkpoints SET step = ${LARGE}`,
+      );
+      const options = { renumberMessages: true, renumberSteps: true };
+      const { problems, differences } = await copyToPostgres(path, url, options);
+      expect(problems).toEqual([]);
+      expect(differences).toMatchObject([{ table: "sessions", column: "checkpoints.step" }]);
+      expect(await rowsOfServer(url)).toMatchObject({
+        messages: [{ id: "1" }],
+        checkpoints: [{ step: "0" }],
+      });
+    });
+
     test("takes large numbers if the columns there were made for them", async () => {
       await setUp();
       await onServer(url, (sql) =>
@@ -515,6 +547,28 @@ describeWithServer("a copy to PostgreSQL", () => {
       expect(differences[0]?.difference).toContain(
         `will be ${facts.find((row) => row.id === id)?.confidence}:`,
       );
+    });
+
+    test("every checkpoint that the published store answers differently, and no other", async () => {
+      await FILES["with odd texts"]?.(path);
+      const { differences } = await copyToPostgres(path, url);
+      await using here = new SqliteCheckpointStore(path);
+      const there = new PostgresCheckpointStore(url);
+      const ids = (rowsOfFile(path).checkpoints ?? []).map(({ id }) => String(id));
+      const different: string[] = [];
+      for (const id of ids) {
+        const answers = await Promise.allSettled(
+          [here, there].map(async (store) => (await store.getCheckpoint(id))?.nodeResults),
+        );
+        // As text: two Maps with a Map as a key are never equal.
+        const [ours, theirs] = answers.map((answer) => Bun.inspect(answer, { depth: 200 }));
+        if (ours !== theirs) different.push(id);
+      }
+      await there.close();
+      expect(different.length).toBeGreaterThan(15);
+      expect(different.length).toBeLessThan(ids.length);
+      const named = differences.filter(({ table }) => table === "checkpoints").map(({ id }) => id);
+      expect(named.toSorted()).toEqual(different.toSorted());
     });
 
     test("types that only this package reads", async () => {

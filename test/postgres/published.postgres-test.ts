@@ -161,6 +161,7 @@ describeWithServer("@obsku/checkpoint-postgres 0.2.3 on a copy", () => {
     expect(differences).toMatchObject([{ table: "sessions", id, column: "checkpoints.step" }]);
     expect(differences[0]?.difference).toContain("renumberSteps: true");
     expect((await there.getLatestCheckpoint(id))?.version).toBe(4);
+    expect((await there.listCheckpoints(id)).map(({ step }) => step)).toEqual([3, 2, 1, 1, 0, 0]);
     expect(await Promise.allSettled([saveNext(there, id)])).toMatchObject([{ status: "rejected" }]);
   });
 
