@@ -35,6 +35,11 @@ const CLI_CHANGING = "test/cli/changing.test.ts";
 const SHORT_TRANSACTIONS = "test/maintenance/short-transactions.test.ts";
 const FAULTS = "test/faults/faults.test.ts";
 
+const COPY_TEXT = "test/unit/postgres-copy.test.ts";
+const POSTGRES_COPY = "test/postgres/copy.postgres-test.ts";
+const POSTGRES_INTERRUPTED = "test/postgres/interrupted.postgres-test.ts";
+const POSTGRES_PUBLISHED = "test/postgres/published.postgres-test.ts";
+
 const OPENING: readonly Mutation[] = [
   {
     file: "src/database/opening.ts",
@@ -1192,6 +1197,64 @@ const MAINTENANCE: readonly Mutation[] = [
   },
 ];
 
+const POSTGRES: readonly Mutation[] = [
+  {
+    file: "src/postgres/copy-text.ts",
+    find: "const ALL_SPECIAL = /[\\\\\\t\\n\\r]/g;",
+    replace: "const ALL_SPECIAL = /[\\t\\n\\r]/g;",
+    breaks: "PostgreSQL takes a backslash in a text for an escape",
+    tests: [COPY_TEXT],
+    quick: true,
+  },
+  {
+    file: "src/postgres/copy-text.ts",
+    find: "begun.push(chunk.slice(start));",
+    replace: "begun = [chunk.slice(start)];",
+    breaks: "a row that comes in more than two chunks loses its middle on the way back",
+    tests: [COPY_TEXT],
+  },
+  {
+    file: "src/postgres/server.ts",
+    find: "throw isRefusal(error) ? error : new",
+    replace: "throw error instanceof StorageError ? error : new",
+    breaks: "the error says that nothing was written if the answer to COMMIT is lost",
+    tests: [POSTGRES_INTERRUPTED],
+    only: "outcome is unknown",
+  },
+  {
+    file: "src/postgres/server.ts",
+    find: '"SET LOCAL bytea_output = hex",',
+    replace: "",
+    breaks: "embeddings come back wrong from a database that writes bytes in the old way",
+    tests: [POSTGRES_COPY],
+    only: "settings of the database",
+  },
+  {
+    file: "src/postgres/target.ts",
+    find: "WHERE $1::bigint > coalesce(",
+    replace: "WHERE $1::bigint <> coalesce(",
+    breaks: "a copy lowers the next id of a message there",
+    tests: [POSTGRES_COPY],
+    only: "leaves the next id",
+  },
+  {
+    file: "src/postgres/source.ts",
+    find: "ORDER BY created_at, position)",
+    replace: "ORDER BY step, position)",
+    breaks: "renumbered steps keep the order of the old steps",
+    tests: [POSTGRES_PUBLISHED],
+    only: "second run",
+  },
+  {
+    file: "src/postgres/check.ts",
+    find: "if (isRenumbered || !present.has(id)) {",
+    replace: "if (isRenumbered || present.has(id)) {",
+    breaks: "rows that are there already are found only by PostgreSQL",
+    tests: [POSTGRES_COPY],
+    only: "into a database in use",
+  },
+];
+
 export const MUTATIONS: readonly Mutation[] = [
   ...OPENING,
   ...SCHEMA_AND_MIGRATIONS,
@@ -1203,4 +1266,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...SEMANTIC_SEARCH,
   ...WIRE_FORMAT,
   ...MAINTENANCE,
+  ...POSTGRES,
 ];

@@ -11,6 +11,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { markdownTable } from "../faults/support/markdown.js";
+import { WHY_NOT } from "../postgres/support/programs.js";
 import type { Mutation } from "./mutation.js";
 import { MUTATIONS } from "./mutations.js";
 import { Workspace } from "./workspace.js";
@@ -44,7 +45,11 @@ if (chosen.length === 0) {
   process.exit(2);
 }
 
-const queue = [...chosen];
+if (WHY_NOT !== undefined && chosen.some(needsServer)) {
+  console.log(`!! ${chosen.filter(needsServer).length} mutations are not tried: ${WHY_NOT}`);
+}
+
+const queue = chosen.filter((mutation) => WHY_NOT === undefined || !needsServer(mutation));
 const outcomes: Outcome[] = [];
 /** By what is run: whether those tests pass on the code as it is. */
 const baselines = new Map<string, Promise<string | undefined>>();
@@ -60,6 +65,11 @@ async function workThroughQueue(): Promise<void> {
       `${outcomes.length}/${chosen.length} ${outcome.verdict}: ${mutation.file}: ${mutation.breaks}`,
     );
   }
+}
+
+/** Without a server such tests are skipped, and would notice nothing. */
+function needsServer({ tests }: Mutation): boolean {
+  return tests.some((test) => test.endsWith(".postgres-test.ts"));
 }
 
 async function tryOut(workspace: Workspace, mutation: Mutation): Promise<Outcome> {

@@ -4,43 +4,18 @@
  * Limits: it is killed with this process only if that is root's, by `setpriv`.
  */
 import { describe, test } from "bun:test";
-import { chownSync, existsSync } from "node:fs";
+import { chownSync } from "node:fs";
 import { join } from "node:path";
 import { SQL } from "bun";
 import { NOBODY } from "../../support/children.js";
 import { linesOf } from "../../support/lines.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.js";
-
-const DEBIAN = "/usr/lib/postgresql";
-
-const PROGRAMS = process.env.POSTGRES_BIN ?? newestProgramsOfDebian() ?? folderOf(Bun.which("postgres"));
-
-const SKIPPED = whyNot();
+import { PROGRAMS, WHY_NOT } from "./programs.js";
 
 /** A suite that needs a server; one test that is skipped, and says why, if the machine has none. */
 export function describeWithServer(title: string, tests: () => void): void {
-  if (SKIPPED === "") describe(title, tests);
-  else test.skip(title + SKIPPED, () => {});
-}
-
-function newestProgramsOfDebian(): string | undefined {
-  if (!existsSync(DEBIAN)) return undefined;
-  const found = [...new Bun.Glob("*/bin/postgres").scanSync({ cwd: DEBIAN, onlyFiles: false })];
-  const [newest] = found.toSorted((one, other) => Number.parseInt(other, 10) - Number.parseInt(one, 10));
-  return newest === undefined ? undefined : join(DEBIAN, newest, "..");
-}
-
-function folderOf(program: string | null): string | undefined {
-  return program === null ? undefined : join(program, "..");
-}
-
-function whyNot(): string {
-  if (PROGRAMS === undefined || !existsSync(join(PROGRAMS, "initdb"))) {
-    return " (skipped: there is no PostgreSQL: apt-get install --no-install-recommends postgresql, or set POSTGRES_BIN)";
-  }
-  return process.getuid?.() === 0 && Bun.which("setpriv") === null
-    ? " (skipped: PostgreSQL does not run as root, and there is no setpriv)"
-    : "";
+  if (WHY_NOT === undefined) describe(title, tests);
+  else test.skip(`${title} (skipped: ${WHY_NOT})`, () => {});
 }
 
 type Server = Bun.Subprocess<"ignore", "ignore", "pipe">;
