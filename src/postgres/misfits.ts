@@ -174,19 +174,24 @@ function bytesOf(values: readonly Value[]): number {
   return text.length * MOST_BYTES_PER_UNIT <= LONGEST_KEY ? 0 : Buffer.byteLength(text);
 }
 
-function longLine(columns: readonly Column[], row: SourceRow): Misfit[] {
+/** @param longest Most bytes of a line. */
+export function longLine(
+  columns: readonly { name: string }[],
+  row: SourceRow,
+  longest: number = LONGEST_LINE,
+): Misfit[] {
   const values = columns.map(({ name }) => row[name] ?? null);
   const length = values.reduce<number>((sum, value) => sum + lengthOf(value), 0);
-  if (length * MOST_BYTES_PER_UNIT * LONGEST_ESCAPE <= LONGEST_LINE) {
+  if (length * MOST_BYTES_PER_UNIT * LONGEST_ESCAPE <= longest) {
     return [];
   }
   const bytes = values.reduce<number>((sum, value) => sum + Buffer.byteLength(lineOf([value])), 0);
-  return bytes <= LONGEST_LINE
+  return bytes <= longest
     ? []
     : [
         {
           column: columns.map(({ name }) => name).join(", "),
-          problem: `have ${bytes} bytes together, and PostgreSQL takes a row of ${LONGEST_LINE}`,
+          problem: `have ${bytes} bytes together, and PostgreSQL takes a row of ${longest}`,
           remedy: CHANGE,
         },
       ];

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { fieldsOf, lineOf, linesIn } from "../../src/postgres/copy-text.js";
-import { shortestOfReal } from "../../src/postgres/misfits.js";
+import { longLine, shortestOfReal } from "../../src/postgres/misfits.js";
 
 const field = fc.option(
   fc.oneof(
@@ -41,6 +41,23 @@ describe("the text format of COPY", () => {
 
   test("reads the escapes that PostgreSQL writes", () => {
     expect(fieldsOf("\\b\\f\\n\\r\\t\\v\\\\\t\\N\t")).toEqual(["\b\f\n\r\t\v\\", null, ""]);
+  });
+});
+
+describe("a row that is too long for PostgreSQL", () => {
+  const columns = [{ name: "id" }, { name: "content" }];
+
+  test.each([
+    ["ASCII", "x".repeat(97), 100],
+    ["escapes", "\n".repeat(48), 99],
+    ["three bytes each", "日".repeat(32), 99],
+    ["bytes", new Uint8Array(46), 98],
+  ])("is one that has a byte more than fits, in %s", (_, content, bytes) => {
+    const row = { id: 1n, content };
+    expect(longLine(columns, row, bytes)).toEqual([]);
+    expect(longLine(columns, row, bytes - 1)).toMatchObject([
+      { column: "id, content", problem: expect.stringContaining(`have ${bytes} bytes together`) },
+    ]);
   });
 });
 
