@@ -109,7 +109,10 @@ async function leavingNothing<T>(file: string, work: () => Promise<T>): Promise<
   return readOnly.leavingNothing(file, work);
 }
 
-/** Rejects with the signal's reason if that comes first. Work that still runs then ends with its store, which is closed. */
+/**
+ * Rejects with the signal's reason if that comes first; work that still runs then ends with its store, which is closed. A signal
+ * that came before does not count: an interrupted import reads what it leaves behind.
+ */
 async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
