@@ -13,7 +13,7 @@ import { CheckpointCorruptionError, StoreOpenError } from "../errors.js";
 import { OutputCache } from "../outputs/output-cache.js";
 import { hashOf } from "../outputs/pieces.js";
 import { CorruptColumnError } from "../rows/column-reader.js";
-import { absentObjects, inspect } from "../schema/inspection.js";
+import { absentObjects, inspect, rejectIncomplete } from "../schema/inspection.js";
 import { SCHEMA_VERSION } from "../schema/migrations.js";
 import { readObjects } from "../schema/objects.js";
 import { hasOutputs } from "../schema/outputs.js";
@@ -245,6 +245,7 @@ class Verification {
       const objects = readObjects(this.connection);
       const version = inspect(this.connection, objects);
       if (version < SCHEMA_VERSION) {
+        rejectIncomplete(this.connection, objects, version);
         return; // Opening a store brings the rest.
       }
       for (const { type, name } of absentObjects(objects)) {

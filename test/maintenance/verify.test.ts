@@ -148,6 +148,18 @@ describe("a problem is reported with its table, id and column", () => {
     expect(problems[0]?.remedy).toEndWith(".");
   });
 
+  test("a file that was cut to nothing", async () => {
+    writeFileSync(path, "");
+    const { ok, problems } = await verify(path);
+    expect(ok).toBe(false);
+    expect(problems).toEqual([
+      expect.objectContaining({
+        table: "sqlite_schema",
+        problem: expect.stringContaining("it is missing tables of a checkpoint store: sessions, messages"),
+      }),
+    ]);
+  });
+
   test("the remedy for a wrong vector works", async () => {
     await fillFile(path, { sessions: 2, rows: 3 });
     runOn(path, `UPDATE checkpoint_sqlite_vectors SET unit = zeroblob(12) WHERE revision = 1`);
