@@ -20,6 +20,9 @@ export function describeWithServer(title: string, tests: () => void): void {
 
 type Server = Bun.Subprocess<"ignore", "ignore", "pipe">;
 
+/** Milliseconds, after which a connection that is left open is cut off. */
+const LONGEST_GOODBYE = 10_000;
+
 export class Cluster {
   readonly #folder: TemporaryFolder;
   #server: Server;
@@ -68,10 +71,15 @@ export class Cluster {
     return join(this.#folder.path, ".s.PGSQL.5432");
   }
 
-  /** Ends the connections, then the server. */
+  /**
+   * Lets connections end, then the server. The pool of the published store is closed before its connections are, and would throw
+   * an error that nobody handles if the server cut them off.
+   */
   async stop(): Promise<void> {
-    this.#server.kill("SIGINT");
+    this.#server.kill("SIGTERM");
+    const cutOff = setTimeout(() => this.#server.kill("SIGINT"), LONGEST_GOODBYE);
     await this.#server.exited;
+    clearTimeout(cutOff);
     await this.#folder.remove();
   }
 }
