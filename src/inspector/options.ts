@@ -1,0 +1,84 @@
+/** The options of the inspector, and the one check of them. */
+import { mustBe, nonNegativeInteger, optionalObject, optionalText } from "../validation/arguments.js";
+import { isInstance } from "../values/describe.js";
+
+/** All are optional; unknown names are rejected. */
+export interface InspectOptions {
+  /**
+   * The port to listen on. 0: one that is free. Links to sessions stay valid while the port stays the same.
+   * @default 7423, or a free one if it is taken
+   */
+  port?: number | undefined;
+  /**
+   * The address to listen on. Anything but a loopback address lets other machines connect: whoever has the link can read all
+   * that is in the file, over a connection that is not encrypted. A warning says so.
+   * @default "127.0.0.1"
+   */
+  host?: string | undefined;
+  /**
+   * Whether to open the page in the default browser.
+   * @default false
+   */
+  open?: boolean | undefined;
+  /** Closes the inspector when it is aborted. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Whether the page has a button that forks a checkpoint into a new session. Without it nothing can be written.
+   * @default false
+   */
+  allowFork?: boolean | undefined;
+}
+
+export interface InspectSettings {
+  /** `undefined`: the default, or a free one. */
+  port: number | undefined;
+  host: string;
+  open: boolean;
+  signal: AbortSignal | undefined;
+  allowFork: boolean;
+}
+
+export const DEFAULT_PORT = 7423;
+
+const HIGHEST_PORT = 65_535;
+
+export function inspectSettings(options: unknown): InspectSettings {
+  const given = optionalObject("options", options, ["port", "host", "open", "signal", "allowFork"]);
+  return {
+    port: optionalPort(given.port),
+    host: optionalText("options.host", given.host) ?? "127.0.0.1",
+    open: optionalBoolean("options.open", given.open),
+    signal: optionalSignal(given.signal),
+    allowFork: optionalBoolean("options.allowFork", given.allowFork),
+  };
+}
+
+/** Whether only this machine can connect. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function optionalPort(value: unknown): number | undefined {
+  if (value === undefined || value === null) {
+    return undefined;
+  }
+  const port = nonNegativeInteger("options.port", value);
+  if (port > HIGHEST_PORT) {
+    throw mustBe("options.port", `an integer from 0 to ${HIGHEST_PORT}`, value);
+  }
+  return port;
+}
+
+function optionalBoolean(argument: string, value: unknown): boolean {
+  if (value !== undefined && value !== null && typeof value !== "boolean") {
+    throw mustBe(argument, "true or false", value);
+  }
+  return value === true;
+}
+
+function optionalSignal(value: unknown): AbortSignal | undefined {
+  if (value !== undefined && value !== null && !isInstance(value, AbortSignal)) {
+    throw mustBe("options.signal", "an AbortSignal", value);
+  }
+  return value ?? undefined;
+}

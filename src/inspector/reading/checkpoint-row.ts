@@ -1,0 +1,109 @@
+/** The plain columns of a checkpoint's row, read leniently: what is damaged is left out, not refused. */
+import type { Row } from "../../database/connection.js";
+import { isObject } from "../../values/is-object.js";
+import type { NodeChange, RunCheckpoint, RunState } from "../answers.js";
+import { type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
+import { hasOutput, outputBytes, parse, readNodeResults, Unread, type WireResult } from "./node-results.js";
+
+/** Nodes that one answer names. */
+const MOST_NODES = 2_000;
+
+const LONGEST_ERROR = 300;
+
+export type PlainCheckpoint = Omit<RunCheckpoint, "changes" | "rowBytes">;
+
+export function toPlainCheckpoint(row: Row): PlainCheckpoint {
+  const checkpoint: PlainCheckpoint = {
+    id: textOf(row.id),
+    position: numberOf(row.position),
+    namespace: textOf(row.namespace),
+    version: numberOf(row.version),
+    step: numberOf(row.step),
+    source: optionalTextOf(row.source),
+    createdAt: numberOf(row.created_at),
+    pending: pendingOf(row),
+  };
+  const [parentId, nodeId, cycle] = [
+    optionalTextOf(row.parent_id),
+    optionalTextOf(row.node_id),
+    cycleOf(row.cycle_state),
+  ];
+  return {
+    ...checkpoint,
+    ...(parentId === null ? {} : { parentId }),
+    ...(nodeId === null ? {} : { nodeId }),
+    ...(cycle === undefined ? {} : { cycle }),
+  };
+}
+
+function pendingOf({ pending_nodes }: Row): string[] {
+  const parsed = parsedOrUndefined(pending_nodes);
+  return Array.isArray(parsed) ? parsed.slice(0, MOST_NODES).map(String) : [];
+}
+
+function cycleOf(text: unknown): RunCheckpoint["cycle"] {
+  const parsed = parsedOrUndefined(text);
+  return isObject(parsed) && typeof parsed.backEdge === "string"
+    ? { backEdge: parsed.backEdge, iteration: Number(parsed.iteration) }
+    : undefined;
+}
+
+function parsedOrUndefined(text: unknown): unknown {
+  try {
+    return parse(text, "the column");
+  } catch {
+    return undefined;
+  }
+}
+
+/** How a run stands, from its latest checkpoint. */
+export function stateOf(file: InspectedFile, sessionId: string): { state: RunState; nodes: string[] } {
+  const row = file.statements.latest.get(sessionId);
+  if (row === null) {
+    return { state: "empty", nodes: [] };
+  }
+  try {
+    const results = readNodeResults(file, numberOf(row.position), boundedForState(row));
+    const failed = results.filter(isFailed).map(({ node }) => node);
+    const pending = pendingOf(row);
+    return failed.length > 0
+      ? { state: "failed", nodes: failed.slice(0, 5) }
+      : { state: pending.length > 0 ? "pending" : "finished", nodes: pending.slice(0, 5) };
+  } catch (error) {
+    if (error instanceof Unread) {
+      return { state: "unread", nodes: [] };
+    }
+    throw error;
+  }
+}
+
+/** A list reads a hundred of them. */
+const LARGEST_FOR_STATE = 512 * 1024;
+
+function boundedForState({ bytes }: Row): number {
+  const size = numberOf(bytes);
+  return size > LARGEST_FOR_STATE ? Number.POSITIVE_INFINITY : size;
+}
+
+/** 0.2.3 and earlier wrote the status of a failed node with a capital. */
+export function isFailed({ status }: { status: string }): boolean {
+  return status.toLowerCase() === "failed";
+}
+
+export function toNodeChange(file: InspectedFile, sessionId: string, result: WireResult): NodeChange {
+  const { node, status, startedAt, completedAt, error, hash } = result;
+  const bytes =
+    hash === undefined
+      ? hasOutput(result)
+        ? JSON.stringify(result.output?.wire).length
+        : undefined
+      : outputBytes(file, sessionId, hash);
+  return {
+    node,
+    status,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(completedAt === undefined ? {} : { completedAt }),
+    ...(error === undefined ? {} : { error: error.slice(0, LONGEST_ERROR) }),
+    ...(bytes === undefined ? {} : { outputBytes: bytes }),
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * Which session was forked from which. The contract keeps only `parentId` in the fork's first checkpoint, so finding the forks
+ * of a session needs a look at every session: once, in steps, and then only at new ones.
+ */
+import type { Row } from "../../database/connection.js";
+import { nextTurn } from "../../runtime/event-loop.js";
+import type { FamilyAnswer, FamilyMember, ForkLink, RunAnswer } from "../answers.js";
+import { stateOf } from "./checkpoint-row.js";
+import { counted, type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
+import { LONGEST_TITLE } from "./sessions.js";
+
+const SESSIONS_PER_STEP = 5_000;
+
+/** A new session may take the place of one that was deleted. */
+const LOOKED_AT_AGAIN = 500;
+
+/** Sessions of one drawing. */
+const MOST_MEMBERS = 300;
+
+interface Fork {
+  sessionId: string;
+  /** The fork's own first checkpoint. */
+  firstId: string;
+  /** The checkpoint that was forked. */
+  parentId: string;
+  version: number;
+}
+
+export class Forks {
+  readonly #file: InspectedFile;
+  /** By the session that was forked. */
+  readonly #byOriginal = new Map<string, Fork[]>();
+  readonly #bySession = new Map<string, Fork & { originalId: string }>();
+  #dataVersion: number | undefined;
+  #position = 0;
+  #scan: Promise<void> | undefined;
+
+  constructor(file: InspectedFile) {
+    this.#file = file;
+  }
+
+  /** Finds the forks among sessions that were not looked at yet. */
+  update(): Promise<void> {
+    this.#scan ??= this.#scanNew().finally(() => {
+      this.#scan = undefined;
+    });
+    return this.#scan;
+  }
+
+  originOf(sessionId: string): RunAnswer["origin"] {
+    const fork = this.#bySession.get(sessionId);
+    if (fork === undefined) {
+      return undefined;
+    }
+    const { originalId, parentId, version } = fork;
+    return { sessionId: originalId, title: this.#titleOf(originalId), checkpointId: parentId, version };
+  }
+
+  of(sessionId: string): ForkLink[] {
+    return this.#forksOf(sessionId).map(({ sessionId: id, parentId }) => {
+      const row = this.#file.statements.session.get(id);
+      return {
+        sessionId: id,
+        title: titleIn(row),
+        checkpointId: parentId,
+        createdAt: numberOf(row?.created_at),
+      };
+    });
+  }
+
+  /** The session's oldest ancestor and everything that was forked from it, directly or not. */
+  family(sessionId: string): FamilyAnswer {
+    const members: FamilyMember[] = [];
+    const seen = new Set<string>();
+    const add = (id: string) => {
+      if (seen.has(id) || members.length >= MOST_MEMBERS) {
+        return;
+      }
+      seen.add(id);
+      members.push(this.#member(id));
+      for (const { sessionId: forkId } of this.#forksOf(id)) {
+        add(forkId);
+      }
+    };
+    add(this.#rootOf(sessionId));
+    return { members, isCut: members.length >= MOST_MEMBERS };
+  }
+
+  async #scanNew(): Promise<void> {
+    const { dataVersion } = this.#file;
+    if (dataVersion === this.#dataVersion) {
+      return;
+    }
+    const last = numberOf(this.#file.statements.lastSession.get()?.position);
+    let from = Math.max(0, Math.min(this.#position, last) - LOOKED_AT_AGAIN);
+    while (from < last) {
+      const to = Math.min(from + SESSIONS_PER_STEP, last);
+      for (const row of this.#file.statements.forksAmong.all(from, to)) {
+        this.#add(row);
+      }
+      from = to;
+      await nextTurn();
+    }
+    this.#position = last;
+    this.#dataVersion = dataVersion;
+  }
+
+  #add(row: Row): void {
+    const parent = this.#file.statements.checkpoint.get(textOf(row.parent_id));
+    const fork: Fork = {
+      sessionId: textOf(row.session_id),
+      firstId: textOf(row.id),
+      parentId: textOf(row.parent_id),
+      version: numberOf(row.version),
+    };
+    const originalId = optionalTextOf(parent?.session_id);
+    // A run's own checkpoints name parents in their own session.
+    if (originalId === null || originalId === fork.sessionId || this.#bySession.has(fork.sessionId)) {
+      return;
+    }
+    this.#bySession.set(fork.sessionId, { ...fork, originalId });
+    this.#byOriginal.set(originalId, [...(this.#byOriginal.get(originalId) ?? []), fork]);
+  }
+
+  /** Those that are still there. */
+  #forksOf(sessionId: string): Fork[] {
+    return (this.#byOriginal.get(sessionId) ?? []).filter(
+      ({ sessionId: id }) => this.#file.statements.session.get(id) !== null,
+    );
+  }
+
+  #rootOf(sessionId: string): string {
+    const seen = new Set<string>();
+    let root = sessionId;
+    for (let fork = this.#bySession.get(root); fork !== undefined; fork = this.#bySession.get(root)) {
+      if (seen.has(fork.originalId) || this.#file.statements.session.get(fork.originalId) === null) {
+        break;
+      }
+      root = fork.originalId;
+      seen.add(root);
+    }
+    return root;
+  }
+
+  #member(sessionId: string): FamilyMember {
+    const row = this.#file.statements.session.get(sessionId);
+    const fork = this.#bySession.get(sessionId);
+    return {
+      sessionId,
+      title: titleIn(row),
+      createdAt: numberOf(row?.created_at),
+      updatedAt: numberOf(row?.updated_at),
+      checkpoints: counted(this.#file.statements.countCheckpoints.get(sessionId)?.count),
+      ...stateOf(this.#file, sessionId),
+      ...(fork === undefined
+        ? {}
+        : { from: { sessionId: fork.originalId, checkpointId: fork.parentId, version: fork.version } }),
+    };
+  }
+
+  #titleOf(sessionId: string): string | null {
+    return titleIn(this.#file.statements.session.get(sessionId));
+  }
+}
+
+function titleIn(row: Row | null): string | null {
+  return optionalTextOf(row?.title)?.slice(0, LONGEST_TITLE) ?? null;
+}

@@ -1,0 +1,134 @@
+/** The list of sessions: the order is read once per state of the file, the rows of a page when it is asked for. */
+import type { Row } from "../../database/connection.js";
+import { nextTurn } from "../../runtime/event-loop.js";
+import type { SessionItem, SessionsAnswer } from "../answers.js";
+import { stateOf } from "./checkpoint-row.js";
+import { counted, type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
+import { MOST_SIZED } from "./statements.js";
+
+export interface SessionsQuery {
+  search: string;
+  /** `undefined`: every workspace; `null`: sessions without one. */
+  workspace: string | null | undefined;
+  state: "failed" | "pending" | undefined;
+  offset: number;
+  limit: number;
+}
+
+/** Rows of one answer. */
+export const LARGEST_PAGE = 200;
+
+/** Orders that are kept, each 8 bytes a session. */
+const MOST_ORDERS = 4;
+
+/** Only the newest are looked at for a state, because each costs a read of its latest checkpoint. */
+const MOST_LOOKED_AT = 5_000;
+
+const SESSIONS_PER_TURN = 200;
+
+interface Order {
+  dataVersion: number;
+  rowids: Float64Array;
+  lookedAt?: number;
+}
+
+export class SessionList {
+  readonly #file: InspectedFile;
+  readonly #orders = new Map<string, Order>();
+
+  constructor(file: InspectedFile) {
+    this.#file = file;
+  }
+
+  async page(query: SessionsQuery): Promise<SessionsAnswer> {
+    const { rowids, lookedAt } = await this.#order(query);
+    const page = rowids.subarray(query.offset, query.offset + Math.min(query.limit, LARGEST_PAGE));
+    const items = this.#file.read(() =>
+      Array.from(page).flatMap((rowid) => {
+        const row = this.#file.statements.sessionAt.get(rowid);
+        return row === null ? [] : [toSessionItem(this.#file, row)];
+      }),
+    );
+    return {
+      total: rowids.length,
+      offset: query.offset,
+      items,
+      ...(lookedAt === undefined ? {} : { lookedAt }),
+    };
+  }
+
+  async #order(query: SessionsQuery): Promise<Order> {
+    const { search, workspace, state } = query;
+    const key = JSON.stringify([search, workspace ?? null, workspace === undefined, state]);
+    const { dataVersion } = this.#file;
+    const known = this.#orders.get(key);
+    if (known?.dataVersion === dataVersion) {
+      return known;
+    }
+    const rowids = this.#rowids(query);
+    const order: Order = {
+      dataVersion,
+      ...(state === undefined ? { rowids } : await this.#inState(rowids, state)),
+    };
+    this.#orders.delete(key);
+    this.#orders.set(key, order);
+    for (const oldest of [...this.#orders.keys()].slice(0, -MOST_ORDERS)) {
+      this.#orders.delete(oldest);
+    }
+    return order;
+  }
+
+  #rowids({ search, workspace }: SessionsQuery): Float64Array {
+    const { statements } = this.#file;
+    const rows =
+      search !== ""
+        ? statements.search.values(search.toLowerCase(), workspace === undefined ? 0 : 1, workspace ?? null)
+        : workspace === undefined
+          ? statements.order.values()
+          : statements.orderInWorkspace.values(workspace);
+    return Float64Array.from(rows, ([rowid]) => Number(rowid));
+  }
+
+  async #inState(rowids: Float64Array, state: string): Promise<Omit<Order, "dataVersion">> {
+    const found: number[] = [];
+    const newest = rowids.subarray(0, MOST_LOOKED_AT);
+    for (const [index, rowid] of newest.entries()) {
+      if (index % SESSIONS_PER_TURN === SESSIONS_PER_TURN - 1) {
+        await nextTurn();
+      }
+      const id = this.#file.statements.sessionAt.get(rowid)?.id;
+      if (id !== undefined && stateOf(this.#file, textOf(id)).state === state) {
+        found.push(rowid);
+      }
+    }
+    const all = { rowids: Float64Array.from(found) };
+    return rowids.length > newest.length ? { ...all, lookedAt: newest.length } : all;
+  }
+}
+
+export function toSessionItem(file: InspectedFile, row: Row): SessionItem {
+  const id = textOf(row.id);
+  const { statements } = file;
+  const sizes = [
+    statements.checkpointSizes.get(id),
+    statements.messageSizes.get(id),
+    file.outputs?.outputSizes.get(id),
+  ];
+  return {
+    id,
+    title: optionalTextOf(row.title)?.slice(0, LONGEST_TITLE) ?? null,
+    workspaceId: optionalTextOf(row.workspace_id),
+    directory: textOf(row.directory).slice(0, LONGEST_TITLE),
+    createdAt: numberOf(row.created_at),
+    updatedAt: numberOf(row.updated_at),
+    messages: counted(statements.countMessages.get(id)?.count),
+    checkpoints: counted(statements.countCheckpoints.get(id)?.count),
+    bytes: {
+      value: sizes.reduce((sum, size) => sum + numberOf(size?.bytes), 0),
+      isCut: sizes.some((size) => numberOf(size?.count) > MOST_SIZED),
+    },
+    ...stateOf(file, id),
+  };
+}
+
+export const LONGEST_TITLE = 1_000;
