@@ -80,7 +80,7 @@ export class Access {
 }
 
 export function respond(
-  body: string,
+  body: string | ReadableStream<string>,
   type: string,
   init: { status?: number; headers?: Record<string, string> } = {},
 ): Response {

@@ -93,6 +93,8 @@ export interface RunAnswer {
   session: SessionItem & { metadata?: ValueNode };
   /** Oldest first. */
   checkpoints: RunCheckpoint[];
+  /** These follow the checkpoint that the page has already. */
+  isContinued?: boolean;
   /** Older ones than the first. */
   hasEarlier: boolean;
   total: Counted;
@@ -219,6 +221,7 @@ export interface FamilyMember {
   checkpoints: Counted;
   state: RunState;
   nodes: string[];
+  latest?: { id: string; version: number };
   /** Where it was forked from. */
   from?: { sessionId: string; checkpointId: string; version: number };
 }

@@ -12,7 +12,7 @@ import { type InspectedFile, numberOf, optionalTextOf } from "./reading/file.js"
 import { Forks } from "./reading/forks.js";
 import { readGrowth } from "./reading/growth.js";
 import { Unread } from "./reading/node-results.js";
-import { MOST_CHECKPOINTS, readRun } from "./reading/run.js";
+import { Runs } from "./reading/run.js";
 import { LARGEST_PAGE, SessionList } from "./reading/sessions.js";
 
 const NEEDS_LINK =
@@ -36,6 +36,7 @@ export class Routes {
   readonly #allowFork: boolean;
   readonly #sessions: SessionList;
   readonly #forks: Forks;
+  readonly #runs: Runs;
   readonly #live: Live;
   readonly #reads: Readonly<Record<string, Read>>;
 
@@ -46,6 +47,7 @@ export class Routes {
     this.#allowFork = allowFork;
     this.#sessions = new SessionList(file);
     this.#forks = new Forks(file);
+    this.#runs = new Runs(file, this.#forks);
     this.#live = new Live(file);
     this.#reads = this.#makeReads();
   }
@@ -127,11 +129,8 @@ export class Routes {
       "/api/sessions": ({ parameters }) => this.#sessions.page(sessionsQuery(parameters)),
       "/api/run": async ({ parameters }) => {
         await this.#forks.update();
-        const page = {
-          before: optional(parameters, "before"),
-          limit: integer(parameters, "limit", MOST_CHECKPOINTS),
-        };
-        return file.read(() => readRun(file, this.#forks, text(parameters, "session"), page));
+        const page = { before: optional(parameters, "before"), after: optional(parameters, "after") };
+        return file.read(() => this.#runs.read(text(parameters, "session"), page));
       },
       "/api/conversation": ({ parameters }) => {
         const before = optional(parameters, "before");

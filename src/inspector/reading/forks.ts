@@ -145,6 +145,7 @@ export class Forks {
   #member(sessionId: string): FamilyMember {
     const row = this.#file.statements.session.get(sessionId);
     const fork = this.#bySession.get(sessionId);
+    const latest = this.#file.statements.latest.get(sessionId);
     return {
       sessionId,
       title: titleIn(row),
@@ -152,6 +153,7 @@ export class Forks {
       updatedAt: numberOf(row?.updated_at),
       checkpoints: counted(this.#file.statements.countCheckpoints.get(sessionId)?.count),
       ...stateOf(this.#file, sessionId),
+      ...(latest === null ? {} : { latest: { id: textOf(latest.id), version: numberOf(latest.version) } }),
       ...(fork === undefined
         ? {}
         : { from: { sessionId: fork.originalId, checkpointId: fork.parentId, version: fork.version } }),

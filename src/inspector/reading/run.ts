@@ -16,47 +16,122 @@ const MOST_PARSED = 128 * 1024 * 1024;
 
 const TOO_MUCH = `The checkpoints of this answer have more than ${MOST_PARSED} bytes of node results: open this one by itself.`;
 
-/** @param before The position of a checkpoint: only older ones. */
-export function readRun(
-  file: InspectedFile,
-  forks: Forks,
-  sessionId: string,
-  { before, limit }: { before: string | undefined; limit: number },
-): RunAnswer | undefined {
-  const row = file.statements.session.get(sessionId);
-  if (row === null) {
-    return undefined;
-  }
-  const page = newestFirst(file, sessionId, before, Math.min(limit, MOST_CHECKPOINTS) + 1);
-  const hasEarlier = page.length > Math.min(limit, MOST_CHECKPOINTS);
-  const rows = page.slice(0, Math.min(limit, MOST_CHECKPOINTS)).reverse();
-  const origin = forks.originOf(sessionId);
-  const metadata = metadataOf(row);
-  return {
-    session: { ...toSessionItem(file, row), ...(metadata === undefined ? {} : { metadata }) },
-    checkpoints: new Changes(file, sessionId).read(rows),
-    hasEarlier,
-    total: counted(file.statements.countCheckpoints.get(sessionId)?.count),
-    ...(origin === undefined ? {} : { origin }),
-    forks: forks.of(sessionId),
-  };
+export interface RunPage {
+  /** The id of a checkpoint: only older ones. */
+  before: string | undefined;
+  /** The id of the last checkpoint that the page has: only newer ones, if nothing else changed. */
+  after: string | undefined;
 }
 
-function newestFirst(
-  file: InspectedFile,
-  sessionId: string,
-  before: string | undefined,
-  limit: number,
-): Row[] {
-  const first = before === undefined ? null : file.statements.checkpoint.get(before);
-  return first === null
-    ? file.statements.newest.all(sessionId, limit)
-    : file.statements.newestBefore.all(
-        sessionId,
-        limit,
-        numberOf(first.created_at),
-        numberOf(first.position),
-      );
+/** Runs that were read lately. A page on a live run asks several times a second, and only new rows are read again. */
+const MOST_RUNS = 4;
+
+export class Runs {
+  readonly #file: InspectedFile;
+  readonly #forks: Forks;
+  readonly #known = new Map<string, KnownRun>();
+
+  constructor(file: InspectedFile, forks: Forks) {
+    this.#file = file;
+    this.#forks = forks;
+  }
+
+  read(sessionId: string, { before, after }: RunPage): RunAnswer | undefined {
+    const row = this.#file.statements.session.get(sessionId);
+    if (row === null) {
+      return undefined;
+    }
+    const origin = this.#forks.originOf(sessionId);
+    const metadata = metadataOf(row);
+    return {
+      session: { ...toSessionItem(this.#file, row), ...(metadata === undefined ? {} : { metadata }) },
+      ...(before === undefined ? this.#latest(sessionId, after) : this.#earlier(sessionId, before)),
+      total: counted(this.#file.statements.countCheckpoints.get(sessionId)?.count),
+      ...(origin === undefined ? {} : { origin }),
+      forks: this.#forks.of(sessionId),
+    };
+  }
+
+  #latest(
+    sessionId: string,
+    after: string | undefined,
+  ): Pick<RunAnswer, "checkpoints" | "hasEarlier" | "isContinued"> {
+    const known = this.#known.get(sessionId);
+    const run = known?.continue() === true ? known : new KnownRun(this.#file, sessionId);
+    this.#known.delete(sessionId);
+    this.#known.set(sessionId, run);
+    for (const oldest of [...this.#known.keys()].slice(0, -MOST_RUNS)) {
+      this.#known.delete(oldest);
+    }
+    const position = run === known ? run.checkpoints.findLastIndex(({ id }) => id === after) : -1;
+    return position < 0
+      ? { checkpoints: run.checkpoints, hasEarlier: run.hasEarlier }
+      : { checkpoints: run.checkpoints.slice(position + 1), hasEarlier: run.hasEarlier, isContinued: true };
+  }
+
+  #earlier(sessionId: string, before: string): Pick<RunAnswer, "checkpoints" | "hasEarlier"> {
+    const { statements } = this.#file;
+    const first = statements.checkpoint.get(before);
+    const rows =
+      first === null
+        ? []
+        : statements.newestBefore.all(
+            sessionId,
+            MOST_CHECKPOINTS + 1,
+            numberOf(first.created_at),
+            numberOf(first.position),
+          );
+    const page = rows.slice(0, MOST_CHECKPOINTS).reverse();
+    return {
+      checkpoints: new Changes(this.#file, sessionId).read(page),
+      hasEarlier: rows.length > page.length,
+    };
+  }
+}
+
+/** The newest checkpoints of a session, which are continued as long as only new ones come. */
+class KnownRun {
+  checkpoints: RunCheckpoint[];
+  readonly hasEarlier: boolean;
+  readonly #file: InspectedFile;
+  readonly #sessionId: string;
+  readonly #changes: Changes;
+  #count: number;
+
+  constructor(file: InspectedFile, sessionId: string) {
+    this.#file = file;
+    this.#sessionId = sessionId;
+    this.#changes = new Changes(file, sessionId);
+    const rows = file.statements.newest.all(sessionId, MOST_CHECKPOINTS + 1);
+    this.hasEarlier = rows.length > MOST_CHECKPOINTS;
+    this.checkpoints = this.#changes.read(rows.slice(0, MOST_CHECKPOINTS).reverse());
+    this.#count = this.#countAll();
+  }
+
+  /** Reads what is new. Returns false if something else changed as well: then all is to be read again. */
+  continue(): boolean {
+    const last = this.checkpoints.at(-1);
+    if (last === undefined || this.checkpoints.length > 2 * MOST_CHECKPOINTS) {
+      return false;
+    }
+    const rows = this.#file.statements.newerThan.all(
+      this.#sessionId,
+      MOST_CHECKPOINTS,
+      last.createdAt,
+      last.position,
+    );
+    const count = this.#countAll();
+    const isContinued = count - this.#count === rows.length;
+    this.#count = count;
+    if (isContinued && rows.length > 0) {
+      this.checkpoints = [...this.checkpoints, ...this.#changes.read(rows)];
+    }
+    return isContinued;
+  }
+
+  #countAll(): number {
+    return numberOf(this.#file.statements.countCheckpoints.get(this.#sessionId)?.count);
+  }
 }
 
 function metadataOf({ metadata }: Row): RunAnswer["session"]["metadata"] | undefined {
@@ -70,7 +145,7 @@ function metadataOf({ metadata }: Row): RunAnswer["session"]["metadata"] | undef
 
 class Changes {
   readonly #latest = new Map<string, Map<string, string>>();
-  #left = MOST_PARSED;
+  #left = 0;
 
   constructor(
     readonly file: InspectedFile,
@@ -78,6 +153,7 @@ class Changes {
   ) {}
 
   read(rows: readonly Row[]): RunCheckpoint[] {
+    this.#left = MOST_PARSED;
     return rows.map((row) => {
       const rowBytes = numberOf(row.bytes);
       const checkpoint = toPlainCheckpoint(row);

@@ -139,6 +139,15 @@ export const INSPECTOR_SQL = {
     ORDER BY created_at DESC, rowid DESC
     LIMIT ?2`,
 
+  // Oldest first.
+  newerThan: `
+    SELECT ${CHECKPOINT_COLUMNS}, ${BYTES} AS bytes
+    FROM main.checkpoints
+    WHERE session_id = +?1
+      AND (created_at, rowid) > (?3, ?4)
+    ORDER BY created_at, rowid
+    LIMIT ?2`,
+
   checkpoint: `
     SELECT ${CHECKPOINT_COLUMNS}, ${BYTES} AS bytes
     FROM main.checkpoints

@@ -1,0 +1,425 @@
+/** The run as a picture: lanes over time or by steps, with a mark at each checkpoint. */
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { RunAnswer } from "../answers.js";
+import { duration, visible } from "./format.js";
+import {
+  type Lane,
+  type Mark,
+  type Picture,
+  pictureOf,
+  type Scale,
+  timeScale,
+  type Visit,
+  visibleLanes,
+} from "./lanes.js";
+import { statusClass } from "./parts.js";
+
+const LANE = 26;
+const HEAD = 44;
+const FOOT = 22;
+const EDGE = 14;
+
+interface Props {
+  run: RunAnswer;
+  selected: string | undefined;
+  onSelect: (checkpoint: string) => void;
+}
+
+export function RunPicture({ run, selected, onSelect }: Props) {
+  const picture = useMemo(() => pictureOf(run), [run]);
+  const hasTimes = picture.lanes.some(({ visits }) => visits.some(({ isTimed }) => isTimed));
+  const [mode, setMode] = useState<"time" | "steps">();
+  const [zoom, setZoom] = useState(1);
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const shownMode = mode ?? (hasTimes ? "time" : "steps");
+  const lanes = visibleLanes(picture.lanes, open);
+  const toggle = (key: string) => {
+    const next = new Set(open);
+    if (!next.delete(key)) {
+      next.add(key);
+    }
+    setOpen(next);
+  };
+  return (
+    <div class="picture">
+      <div class="toolbar">
+        <div class="switch" role="group" aria-label="Axis">
+          {(["time", "steps"] as const).map((name) => (
+            <button
+              key={name}
+              type="button"
+              aria-pressed={shownMode === name}
+              disabled={name === "time" && !hasTimes}
+              onClick={() => setMode(name)}
+            >
+              By {name}
+            </button>
+          ))}
+        </div>
+        <div class="switch" role="group" aria-label="Zoom">
+          <button type="button" aria-label="Zoom out" disabled={zoom <= 1} onClick={() => setZoom(zoom / 2)}>
+            −
+          </button>
+          <button type="button" aria-label="Zoom in" disabled={zoom >= 64} onClick={() => setZoom(zoom * 2)}>
+            +
+          </button>
+        </div>
+        <Legend />
+      </div>
+      <div class="lanes">
+        <div class="lane-names">
+          {lanes.map((lane) => (
+            <LaneName
+              key={lane.key}
+              lane={lane}
+              isOpen={open.has(lane.key)}
+              onToggle={() => toggle(lane.key)}
+            />
+          ))}
+        </div>
+        <Drawing
+          picture={picture}
+          lanes={lanes}
+          mode={shownMode}
+          zoom={zoom}
+          selected={selected}
+          onSelect={onSelect}
+        />
+      </div>
+    </div>
+  );
+}
+
+function Legend() {
+  return (
+    <ul class="legend" aria-label="Legend">
+      <li>
+        <span class="swatch completed" /> completed
+      </li>
+      <li>
+        <span class="swatch failed" /> failed
+      </li>
+      <li>
+        <span class="swatch pending" /> pending
+      </li>
+      <li>
+        <span class="swatch copied" /> copied by a fork
+      </li>
+      <li>
+        <span class="dot" /> checkpoint
+      </li>
+    </ul>
+  );
+}
+
+function LaneName({ lane, isOpen, onToggle }: { lane: Lane; isOpen: boolean; onToggle: () => void }) {
+  const name = visible(lane.node);
+  const visits = lane.visits.filter(({ status }) => status !== "pending").length;
+  const times =
+    visits > 1 ? (
+      <span class="times" title={`ran ${visits} times`}>
+        ×{visits}
+      </span>
+    ) : null;
+  return (
+    <div
+      class={`lane-name depth-${Math.min(lane.depth, 3)}`}
+      title={lane.namespace === "" ? lane.node : `${lane.node} in ${lane.namespace}`}
+    >
+      {lane.children.length > 0 ? (
+        <button type="button" class="twist" aria-expanded={isOpen} onClick={onToggle}>
+          <span class="name">{name}</span>
+        </button>
+      ) : (
+        <span class="name">{name}</span>
+      )}
+      {times}
+    </div>
+  );
+}
+
+interface DrawingProps {
+  picture: Picture;
+  lanes: Lane[];
+  mode: "time" | "steps";
+  zoom: number;
+  selected: string | undefined;
+  onSelect: (checkpoint: string) => void;
+}
+
+function Drawing({ picture, lanes, mode, zoom, selected, onSelect }: DrawingProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  const width = useWidth(frame) * zoom;
+  const scale = useMemo(() => timeScale(picture), [picture]);
+  const height = HEAD + lanes.length * LANE + FOOT;
+  const place = useMemo(() => placing(picture, scale, mode, width), [picture, scale, mode, width]);
+  const selectedMark = picture.marks.find(({ checkpoint }) => checkpoint.id === selected);
+  useScrollTo(frame, selectedMark && place.mark(selectedMark));
+
+  const walk = (event: KeyboardEvent) => {
+    const target = walked(picture.marks, selected, event.key);
+    if (target !== undefined) {
+      event.preventDefault();
+      onSelect(target);
+    }
+  };
+  const choose = (event: MouseEvent) => {
+    const id =
+      event.target instanceof Element ? event.target.closest("[data-id]")?.getAttribute("data-id") : null;
+    if (id !== null && id !== undefined) {
+      onSelect(id);
+    }
+  };
+  return (
+    <div
+      ref={frame}
+      class="drawing"
+      role="application"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the arrow keys walk through it.
+      tabIndex={0}
+      aria-label={`The run over ${mode}: ${picture.marks.length} checkpoints. Left and right arrow keys select a checkpoint; the list of steps below says the same in words.`}
+      onKeyDown={walk}
+      onClick={choose}
+    >
+      <svg width={width} height={height} aria-hidden="true" focusable="false">
+        <Stripes count={lanes.length} width={width} />
+        {mode === "time" && <TimeAxis scale={scale} width={width} height={height} />}
+        {selectedMark !== undefined && (
+          <line
+            class="cursor"
+            x1={place.mark(selectedMark)}
+            x2={place.mark(selectedMark)}
+            y1={20}
+            y2={height - FOOT}
+          />
+        )}
+        {lanes.map((lane, row) =>
+          lane.visits.map((visit) => (
+            <Bar
+              key={`${lane.key}${visit.iteration}`}
+              visit={visit}
+              row={row}
+              place={place}
+              isSelected={visit.checkpoint === selected}
+            />
+          )),
+        )}
+        {picture.marks.map((mark, index) => (
+          <MarkDot
+            key={mark.checkpoint.id}
+            mark={mark}
+            x={place.mark(mark)}
+            room={place.roomAfter(index)}
+            isSelected={mark.checkpoint.id === selected}
+          />
+        ))}
+      </svg>
+    </div>
+  );
+}
+
+function Stripes({ count, width }: { count: number; width: number }) {
+  return (
+    <g>
+      {Array.from({ length: Math.ceil(count / 2) }, (_, index) => (
+        <rect key={index} class="stripe" x={0} y={HEAD + index * 2 * LANE} width={width} height={LANE} />
+      ))}
+    </g>
+  );
+}
+
+function TimeAxis({ scale, width, height }: { scale: Scale; width: number; height: number }) {
+  const x = (at: number) => EDGE + at * (width - 2 * EDGE);
+  return (
+    <g>
+      {scale.ticks.map(({ at, milliseconds }) => (
+        <g key={milliseconds}>
+          <line class="tick" x1={x(at)} x2={x(at)} y1={HEAD} y2={height - FOOT} />
+          <text
+            class="tick-text"
+            x={x(at)}
+            y={height - 6}
+            text-anchor={at > 0.95 ? "end" : at < 0.02 ? "start" : "middle"}
+          >
+            {duration(milliseconds)}
+          </text>
+        </g>
+      ))}
+      {scale.pauses.map((pause) => (
+        <g key={pause.from}>
+          <rect
+            class="pause"
+            x={x(pause.from)}
+            y={HEAD}
+            width={Math.max(4, x(pause.to) - x(pause.from))}
+            height={height - HEAD - FOOT}
+          />
+          <text class="tick-text" x={(x(pause.from) + x(pause.to)) / 2} y={HEAD + 12} text-anchor="middle">
+            {duration(pause.milliseconds)} idle
+          </text>
+        </g>
+      ))}
+    </g>
+  );
+}
+
+function Bar({
+  visit,
+  row,
+  place,
+  isSelected,
+}: {
+  visit: Visit;
+  row: number;
+  place: Placing;
+  isSelected: boolean;
+}) {
+  const [x, width] = place.bar(visit);
+  const y = HEAD + row * LANE + 5;
+  const name = statusClass(visit.status);
+  const time = visit.isTimed ? duration(visit.to - visit.from) : "no times were stored";
+  const classes = `bar ${name}${visit.isCopied ? " copied" : ""}${isSelected ? " selected" : ""}`;
+  return (
+    <g data-id={visit.checkpoint}>
+      <title>
+        {`${visible(visit.node)}, ${visit.status}, ${time}${visit.iteration > 1 ? `, time ${visit.iteration}` : ""}${visit.error === undefined ? "" : `: ${visible(visit.error)}`}`}
+      </title>
+      <rect class={classes} x={x} y={y} width={width} height={LANE - 10} rx={3} />
+      {name === "failed" && (
+        <text class="bar-sign" x={x + width / 2} y={y + 12} text-anchor="middle">
+          ✕
+        </text>
+      )}
+      {name !== "failed" && width > 48 && visit.isTimed && !visit.isCopied && (
+        <text class="bar-text" x={x + 6} y={y + 12}>
+          {duration(visit.to - visit.from)}
+        </text>
+      )}
+    </g>
+  );
+}
+
+function MarkDot({
+  mark,
+  x,
+  room,
+  isSelected,
+}: {
+  mark: Mark;
+  x: number;
+  room: number;
+  isSelected: boolean;
+}) {
+  const { checkpoint, iteration, forks, isInner } = mark;
+  const label = `v${checkpoint.version}`;
+  const hasText = !isInner && (room > 12 + label.length * 7 || isSelected);
+  return (
+    <g data-id={checkpoint.id} class={`mark${isSelected ? " selected" : ""}${isInner ? " inner" : ""}`}>
+      <title>
+        {`${label}${checkpoint.namespace === "" ? "" : ` in ${visible(checkpoint.namespace)}`}, step ${checkpoint.step}`}
+        {iteration === undefined
+          ? ""
+          : `, back by ${visible(checkpoint.cycle?.backEdge ?? "")}, iteration ${iteration}`}
+        {forks === 0 ? "" : `, ${forks} forked from here`}
+      </title>
+      <rect class="hit" x={x - 6} y={0} width={12} height={HEAD} />
+      <circle cx={x} cy={30} r={isInner ? 3 : 5} />
+      {hasText && (
+        <text x={x} y={17} text-anchor="middle">
+          {iteration !== undefined && room > 40 ? `${label} ↺${iteration}` : label}
+        </text>
+      )}
+      {forks > 0 && <path class="fork" d={`M${x} 36 q0 8 8 8 m-3 -3 l3 3 l-3 3`} />}
+    </g>
+  );
+}
+
+interface Placing {
+  bar: (visit: Visit) => [x: number, width: number];
+  mark: (mark: Mark) => number;
+  /** The distance to the next mark of the same kind. */
+  roomAfter: (index: number) => number;
+}
+
+function placing(picture: Picture, scale: Scale, mode: "time" | "steps", width: number): Placing {
+  const inside = Math.max(1, width - 2 * EDGE);
+  const slots = picture.marks.length + 1;
+  const x = (time: number) => EDGE + scale.at(time) * inside;
+  const slot = (step: number) => EDGE + ((step + 0.5) / slots) * inside;
+  const half = Math.max(1.5, (inside / slots) * 0.42);
+  const mark =
+    mode === "time"
+      ? ({ checkpoint }: Mark) => x(checkpoint.createdAt)
+      : ({ step }: Mark) => slot(step) + half;
+  const rooms = roomsOf(picture.marks, mark);
+  return {
+    mark,
+    roomAfter: (index) => rooms[index] ?? 0,
+    bar: (visit) => {
+      if (mode === "steps") {
+        return [slot(visit.step) - half, half * 2];
+      }
+      if (visit.status === "pending") {
+        return [Math.min(x(visit.from) + 3, width - 12), 10];
+      }
+      return [x(visit.from), Math.max(2.5, x(visit.to) - x(visit.from))];
+    },
+  };
+}
+
+/** To the nearest mark with a label on either side. */
+function roomsOf(marks: readonly Mark[], x: (mark: Mark) => number): number[] {
+  const outer = marks.flatMap((mark, index) => (mark.isInner ? [] : [{ index, x: x(mark) }]));
+  const rooms: number[] = [];
+  let lastLabelled = Number.NEGATIVE_INFINITY;
+  for (const { index, x: at } of outer) {
+    const room = at - lastLabelled;
+    rooms[index] = room;
+    if (room > 34) {
+      lastLabelled = at;
+    }
+  }
+  return rooms;
+}
+
+/** The checkpoint that a key leads to; `undefined` for any other key. */
+export function walked(
+  marks: readonly Mark[],
+  selected: string | undefined,
+  key: string,
+): string | undefined {
+  const at = marks.findIndex(({ checkpoint }) => checkpoint.id === selected);
+  const index = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: marks.length - 1 }[key];
+  return index === undefined
+    ? undefined
+    : marks[Math.max(0, Math.min(index, marks.length - 1))]?.checkpoint.id;
+}
+
+function useWidth(element: { readonly current: HTMLElement | null }): number {
+  const [width, setWidth] = useState(800);
+  useEffect(() => {
+    const { current } = element;
+    if (current === null) {
+      return;
+    }
+    setWidth(current.clientWidth);
+    const observer = new ResizeObserver(() => setWidth(current.clientWidth));
+    observer.observe(current);
+    return () => observer.disconnect();
+  }, [element]);
+  return width;
+}
+
+/** Only inside the picture: the page itself does not move. */
+function useScrollTo(element: { readonly current: HTMLElement | null }, x: number | undefined): void {
+  useEffect(() => {
+    const { current } = element;
+    if (
+      current !== null &&
+      x !== undefined &&
+      (x < current.scrollLeft || x > current.scrollLeft + current.clientWidth)
+    ) {
+      current.scrollLeft = x - current.clientWidth / 2;
+    }
+  }, [element, x]);
+}

@@ -1,0 +1,289 @@
+/** A session: the run as a picture, the selected checkpoint, its steps in words, and the conversation. */
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { FileAnswer, RunAnswer, RunCheckpoint } from "../answers.js";
+import { ask, messageOf, useChanges } from "./api.js";
+import { CheckpointPanel } from "./checkpoint-panel.js";
+import { Conversation } from "./conversation.js";
+import { ago, bytes, count, duration, exactTime, size, titleOf, visible } from "./format.js";
+import { Card, CopyButton, Loading, Problem, StateChip } from "./parts.js";
+import { RunPicture } from "./picture.js";
+import { go, hrefOf } from "./router.js";
+import { ValueTree } from "./value-tree.js";
+
+export function SessionView({
+  session,
+  checkpoint,
+  file,
+}: {
+  session: string;
+  checkpoint: string | undefined;
+  file: FileAnswer | undefined;
+}) {
+  const { run, error, loadEarlier } = useRun(session);
+  const latest = run?.checkpoints.at(-1)?.id;
+  const selected = checkpoint ?? failedOf(run) ?? latest;
+  const select = (id: string) => go({ view: "session", session, checkpoint: id }, { replace: true });
+  useTitle(run === undefined ? undefined : titleOf(run.session));
+  if (run === undefined) {
+    return (
+      <main>
+        <Problem error={error} />
+        {error === undefined && <Loading />}
+      </main>
+    );
+  }
+  const selectedRow = run.checkpoints.find(({ id }) => id === selected);
+  return (
+    <main class="session">
+      <Head run={run} />
+      <Problem error={error} />
+      {run.checkpoints.length > 0 && (
+        <Card
+          title="Run"
+          class="run"
+          actions={
+            <>
+              {run.hasEarlier && (
+                <button type="button" class="small" onClick={loadEarlier}>
+                  Earlier checkpoints
+                </button>
+              )}
+            </>
+          }
+        >
+          <RunPicture run={run} selected={selected} onSelect={select} />
+          <p class="quiet selected-line" aria-live="polite">
+            {selectedRow === undefined ? "" : sentenceOf(selectedRow)}
+          </p>
+        </Card>
+      )}
+      <div class="columns">
+        <div class="column">
+          {selected === undefined ? (
+            <Card title="Checkpoint">
+              <p class="empty">No checkpoint was saved yet.</p>
+            </Card>
+          ) : (
+            <CheckpointPanel key={selected} id={selected} file={file} checkpoints={run.checkpoints} />
+          )}
+          {run.checkpoints.length > 0 && <Steps run={run} selected={selected} />}
+        </div>
+        <div class="column">
+          <Conversation
+            session={session}
+            until={selectedRow !== undefined && selected !== latest ? selectedRow.createdAt : undefined}
+          />
+          {run.checkpoints.length > 1 && <RunGrowth checkpoints={run.checkpoints} />}
+          {run.session.metadata !== undefined && (
+            <Card title="Metadata">
+              <ValueTree value={run.session.metadata} />
+            </Card>
+          )}
+        </div>
+      </div>
+    </main>
+  );
+}
+
+/** The latest checkpoint if a node failed in it: what one came for. */
+function failedOf(run: RunAnswer | undefined): string | undefined {
+  return run?.checkpoints.findLast(({ changes }) =>
+    changes.some(({ status }) => status.toLowerCase() === "failed"),
+  )?.id;
+}
+
+function Head({ run: { session, origin, forks } }: { run: RunAnswer }) {
+  return (
+    <div class="head">
+      <p class="quiet">
+        <a href={hrefOf({ view: "sessions" })}>Sessions</a> / {visible(session.id)}
+      </p>
+      <h1>{visible(titleOf(session))}</h1>
+      <p class="detail quiet">
+        <StateChip state={session.state} nodes={session.nodes} />
+        {session.workspaceId !== null && <span class="workspace">{visible(session.workspaceId)}</span>}
+        <span>{visible(session.directory)}</span>
+        <span>{count(session.checkpoints, "checkpoint")}</span>
+        <span>{count(session.messages, "message")}</span>
+        <span>{size(session.bytes)}</span>
+        <span title={exactTime(session.updatedAt)}>{ago(session.updatedAt)}</span>
+      </p>
+      <p class="links">
+        {origin !== undefined && (
+          <a
+            class="button"
+            href={hrefOf({ view: "session", session: origin.sessionId, checkpoint: origin.checkpointId })}
+          >
+            Forked from v{origin.version} of {visible(origin.title ?? origin.sessionId).slice(0, 60)}
+          </a>
+        )}
+        {(forks.length > 0 || origin !== undefined) && (
+          <a class="button" href={hrefOf({ view: "family", session: session.id })}>
+            Fork tree
+          </a>
+        )}
+        <CopyButton label="Copy link" text={() => Promise.resolve(location.href)} />
+      </p>
+    </div>
+  );
+}
+
+function Steps({ run, selected }: { run: RunAnswer; selected: string | undefined }) {
+  const [shown, setShown] = useState(100);
+  const newest = run.checkpoints.toReversed();
+  return (
+    <Card title="Steps, newest first">
+      <ol class="steps">
+        {newest.slice(0, shown).map((checkpoint) => (
+          <li key={checkpoint.id}>
+            <a
+              href={hrefOf({ view: "session", session: run.session.id, checkpoint: checkpoint.id })}
+              aria-current={checkpoint.id === selected ? "step" : undefined}
+            >
+              {sentenceOf(checkpoint)}
+            </a>
+            {run.forks
+              .filter(({ checkpointId }) => checkpointId === checkpoint.id)
+              .map((fork) => (
+                <a
+                  key={fork.sessionId}
+                  class="fork-link"
+                  href={hrefOf({ view: "session", session: fork.sessionId })}
+                >
+                  ⑂ {visible(titleOf({ id: fork.sessionId, title: fork.title }))}
+                </a>
+              ))}
+          </li>
+        ))}
+      </ol>
+      {newest.length > shown && (
+        <button type="button" class="small" onClick={() => setShown(shown + 200)}>
+          {newest.length - shown} more
+        </button>
+      )}
+    </Card>
+  );
+}
+
+/** A checkpoint in words. */
+export function sentenceOf({
+  version,
+  namespace,
+  source,
+  changes,
+  cycle,
+  pending,
+  unread,
+}: RunCheckpoint): string {
+  const place = namespace === "" ? "" : ` in ${namespace}`;
+  const what = changes
+    .slice(0, 6)
+    .map(
+      ({ node, status, startedAt, completedAt }) =>
+        `${node} ${status}${startedAt !== undefined && completedAt !== undefined ? ` in ${duration(completedAt - startedAt)}` : ""}`,
+    );
+  const more = changes.length > 6 ? ` and ${changes.length - 6} more` : "";
+  const did =
+    source === "fork"
+      ? `a fork copied ${changes
+          .map(({ node }) => node)
+          .slice(0, 6)
+          .join(", ")}${more}`
+      : `${what.join("; ")}${more}`;
+  const loop = cycle === undefined ? "" : `, iteration ${cycle.iteration} of ${cycle.backEdge}`;
+  const next = pending.length === 0 ? "nothing is pending" : `next: ${pending.slice(0, 6).join(", ")}`;
+  return visible(`v${version}${place}: ${unread ?? (did === "" ? "nothing changed" : did)}${loop}; ${next}`);
+}
+
+/** What each checkpoint added to the file. */
+function RunGrowth({ checkpoints }: { checkpoints: readonly RunCheckpoint[] }) {
+  const [width, height] = [460, 90];
+  let sum = 0;
+  const sums = checkpoints.map(({ rowBytes }) => {
+    sum += rowBytes;
+    return sum;
+  });
+  const points = sums.map(
+    (value, index) =>
+      `${(index / Math.max(1, sums.length - 1)) * width},${height - (value / Math.max(1, sum)) * (height - 6)}`,
+  );
+  return (
+    <Card title="Growth">
+      <svg
+        class="spark"
+        viewBox={`0 0 ${width} ${height}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`The rows of ${checkpoints.length} checkpoints grew to ${bytes(sum)}`}
+      >
+        <polygon points={`0,${height} ${points.join(" ")} ${width},${height}`} />
+      </svg>
+      <p class="quiet">
+        Rows of {checkpoints.length} checkpoints: {bytes(sum)}, {bytes(sum / checkpoints.length)} each on
+        average. Large outputs are kept apart, once per session.
+      </p>
+    </Card>
+  );
+}
+
+/** The run, and what was added to it since: only that is asked for when the file changes. */
+function useRun(session: string) {
+  const [run, setRun] = useState<RunAnswer>();
+  const [error, setError] = useState<string>();
+  const { changes, took } = useChanges();
+  const known = run?.session.id === session ? run : undefined;
+  useEffect(() => {
+    const controller = new AbortController();
+    const began = performance.now();
+    ask<RunAnswer>(
+      "run",
+      { session, after: known?.checkpoints.at(-1)?.id },
+      { signal: controller.signal },
+    ).then(
+      (answer) => {
+        took(performance.now() - began);
+        setRun((last) => (last?.session.id === session ? continued(last, answer) : answer));
+        setError(undefined);
+      },
+      (problem: unknown) => {
+        if (!controller.signal.aborted) {
+          setError(messageOf(problem));
+        }
+      },
+    );
+    return () => controller.abort();
+  }, [session, changes]);
+  const loadEarlier = () => {
+    const before = known?.checkpoints[0]?.id;
+    ask<RunAnswer>("run", { session, before }).then(
+      (answer) =>
+        setRun((last) =>
+          last === undefined
+            ? answer
+            : {
+                ...last,
+                checkpoints: [...answer.checkpoints, ...last.checkpoints],
+                hasEarlier: answer.hasEarlier,
+              },
+        ),
+      (problem: unknown) => setError(messageOf(problem)),
+    );
+  };
+  return { run: known, error, loadEarlier };
+}
+
+function continued(last: RunAnswer, answer: RunAnswer): RunAnswer {
+  return answer.isContinued === true
+    ? { ...answer, checkpoints: [...last.checkpoints, ...answer.checkpoints], hasEarlier: last.hasEarlier }
+    : answer;
+}
+
+export function useTitle(title: string | undefined): void {
+  const text = useMemo(
+    () => (title === undefined ? "Checkpoint inspector" : `${visible(title)} · inspector`),
+    [title],
+  );
+  useEffect(() => {
+    document.title = text;
+  }, [text]);
+}
