@@ -46,9 +46,6 @@ function Tree({ answer, session }: { answer: FamilyAnswer; session: string }) {
   };
   useEffect(() => setFocused(session), [session]);
   const walk = (event: KeyboardEvent) => {
-    if (event.key === "Enter" && event.target === event.currentTarget) {
-      return;
-    }
     const target = walkedTo(branches, focused, event.key);
     if (target !== undefined) {
       event.preventDefault();
@@ -83,7 +80,6 @@ function Tree({ answer, session }: { answer: FamilyAnswer; session: string }) {
               aria-level={depth + 1}
               aria-selected={member.sessionId === focused}
               tabIndex={member.sessionId === focused ? 0 : -1}
-              onClick={() => setFocused(member.sessionId)}
               onDblClick={() => go({ view: "session", session: member.sessionId })}
               onFocus={() => setFocused(member.sessionId)}
             >
@@ -113,13 +109,15 @@ function Tree({ answer, session }: { answer: FamilyAnswer; session: string }) {
   );
 }
 
-/** The ends of two sessions: the marked one and the focused one, or a fork and what it was forked from. */
+/** The ends of two sessions: the marked and the focused one, or one and its original or first fork. */
 function comparable(
   marked: FamilyMember | undefined,
   focused: FamilyMember | undefined,
   branches: readonly Branch[],
 ) {
-  const original = branches.find(({ member }) => member.sessionId === focused?.from?.sessionId)?.member;
+  const original =
+    branches.find(({ member }) => member.sessionId === focused?.from?.sessionId)?.member ??
+    branches.find(({ member }) => member.from?.sessionId === focused?.sessionId)?.member;
   const other = marked !== undefined && marked.sessionId !== focused?.sessionId ? marked : original;
   if (other?.latest === undefined || focused?.latest === undefined) {
     return null;

@@ -40,10 +40,13 @@ export function GrowthView() {
   );
 }
 
+/** A short time has few spans: they are not drawn as walls. */
+const LEAST_COLUMNS = 16;
+
 function OverTime({ spans }: { spans: GrowthAnswer["overTime"] }) {
   const [width, height] = [960, 180];
   const most = Math.max(1, ...spans.map((span) => span.checkpoints + span.messages));
-  const step = width / Math.max(1, spans.length);
+  const step = width / Math.max(LEAST_COLUMNS, spans.length);
   const label = (at: number) =>
     spans.length > 0 && (spans.at(-1)?.to ?? 0) - (spans[0]?.from ?? 0) > 172_800_000 ? day(at) : time(at);
   const sum = (kind: "checkpoints" | "messages") => spans.reduce((total, span) => total + span[kind], 0);
@@ -158,8 +161,12 @@ function Tables({ tables }: { tables: GrowthAnswer["tables"] }) {
           <thead>
             <tr>
               <th scope="col">Table</th>
-              <th scope="col">Rows</th>
-              <th scope="col">Bytes</th>
+              <th scope="col" class="number">
+                Rows
+              </th>
+              <th scope="col" class="number">
+                Bytes
+              </th>
             </tr>
           </thead>
           <tbody>

@@ -42,6 +42,8 @@ export interface Mark {
   forks: number;
   /** Of a graph within a node. */
   isInner: boolean;
+  /** Its namespace, if it is not the run's only one. */
+  place?: string;
 }
 
 export interface Picture {
@@ -68,6 +70,7 @@ function marksOf(
   forks: RunAnswer["forks"],
   inner: ReadonlySet<string>,
 ): Mark[] {
+  const outer = new Set(checkpoints.map(({ namespace }) => namespace).filter((name) => !inner.has(name)));
   const iterations = new Map<string, number>();
   const forkCounts = new Map<string, number>();
   for (const { checkpointId } of forks) {
@@ -85,6 +88,7 @@ function marksOf(
       forks: forkCounts.get(id) ?? 0,
       isInner: inner.has(namespace),
       ...(isBack ? { iteration: now } : {}),
+      ...(inner.has(namespace) || outer.size > 1 ? { place: namespace } : {}),
     };
   });
 }

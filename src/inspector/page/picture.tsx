@@ -1,12 +1,10 @@
 /** The run as a picture: lanes over time or by steps, with a mark at each checkpoint. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { RunAnswer } from "../answers.js";
 import { duration, visible } from "./format.js";
 import {
   type Lane,
   type Mark,
   type Picture,
-  pictureOf,
   type Scale,
   timeScale,
   type Visit,
@@ -20,13 +18,12 @@ const FOOT = 22;
 const EDGE = 14;
 
 interface Props {
-  run: RunAnswer;
+  picture: Picture;
   selected: string | undefined;
   onSelect: (checkpoint: string) => void;
 }
 
-export function RunPicture({ run, selected, onSelect }: Props) {
-  const picture = useMemo(() => pictureOf(run), [run]);
+export function RunPicture({ picture, selected, onSelect }: Props) {
   const hasTimes = picture.lanes.some(({ visits }) => visits.some(({ isTimed }) => isTimed));
   const [mode, setMode] = useState<"time" | "steps">();
   const [zoom, setZoom] = useState(1);
@@ -43,7 +40,7 @@ export function RunPicture({ run, selected, onSelect }: Props) {
   return (
     <div class="picture">
       <div class="toolbar">
-        <div class="switch" role="group" aria-label="Axis">
+        <fieldset class="switch" aria-label="Axis">
           {(["time", "steps"] as const).map((name) => (
             <button
               key={name}
@@ -55,15 +52,15 @@ export function RunPicture({ run, selected, onSelect }: Props) {
               By {name}
             </button>
           ))}
-        </div>
-        <div class="switch" role="group" aria-label="Zoom">
+        </fieldset>
+        <fieldset class="switch" aria-label="Zoom">
           <button type="button" aria-label="Zoom out" disabled={zoom <= 1} onClick={() => setZoom(zoom / 2)}>
             −
           </button>
           <button type="button" aria-label="Zoom in" disabled={zoom >= 64} onClick={() => setZoom(zoom * 2)}>
             +
           </button>
-        </div>
+        </fieldset>
         <Legend />
       </div>
       <div class="lanes">

@@ -1,14 +1,17 @@
 /** A session: the run as a picture, the selected checkpoint, its steps in words, and the conversation. */
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { FileAnswer, RunAnswer, RunCheckpoint } from "../answers.js";
+import type { FileAnswer, NodeChange, RunAnswer, RunCheckpoint } from "../answers.js";
 import { ask, messageOf, useChanges } from "./api.js";
 import { CheckpointPanel } from "./checkpoint-panel.js";
 import { Conversation } from "./conversation.js";
 import { ago, bytes, count, duration, exactTime, size, titleOf, visible } from "./format.js";
+import { type Mark, pictureOf } from "./lanes.js";
 import { Card, CopyButton, Loading, Problem, StateChip } from "./parts.js";
 import { RunPicture } from "./picture.js";
 import { go, hrefOf } from "./router.js";
 import { ValueTree } from "./value-tree.js";
+
+const NO_RUN = { checkpoints: [], forks: [] };
 
 export function SessionView({
   session,
@@ -23,6 +26,7 @@ export function SessionView({
   const latest = run?.checkpoints.at(-1)?.id;
   const selected = checkpoint ?? failedOf(run) ?? latest;
   const select = (id: string) => go({ view: "session", session, checkpoint: id }, { replace: true });
+  const picture = useMemo(() => pictureOf(run ?? NO_RUN), [run]);
   useTitle(run === undefined ? undefined : titleOf(run.session));
   if (run === undefined) {
     return (
@@ -32,7 +36,8 @@ export function SessionView({
       </main>
     );
   }
-  const selectedRow = run.checkpoints.find(({ id }) => id === selected);
+  const { marks } = picture;
+  const selectedMark = marks.find((mark) => mark.checkpoint.id === selected);
   return (
     <main class="session">
       <Head run={run} />
@@ -42,18 +47,16 @@ export function SessionView({
           title="Run"
           class="run"
           actions={
-            <>
-              {run.hasEarlier && (
-                <button type="button" class="small" onClick={loadEarlier}>
-                  Earlier checkpoints
-                </button>
-              )}
-            </>
+            run.hasEarlier && (
+              <button type="button" class="small" onClick={loadEarlier}>
+                Earlier checkpoints
+              </button>
+            )
           }
         >
-          <RunPicture run={run} selected={selected} onSelect={select} />
+          <RunPicture picture={picture} selected={selected} onSelect={select} />
           <p class="quiet selected-line" aria-live="polite">
-            {selectedRow === undefined ? "" : sentenceOf(selectedRow)}
+            {selectedMark === undefined ? "" : sentenceOf(selectedMark)}
           </p>
         </Card>
       )}
@@ -66,12 +69,12 @@ export function SessionView({
           ) : (
             <CheckpointPanel key={selected} id={selected} file={file} checkpoints={run.checkpoints} />
           )}
-          {run.checkpoints.length > 0 && <Steps run={run} selected={selected} />}
+          {run.checkpoints.length > 0 && <Steps run={run} marks={marks} selected={selected} />}
         </div>
         <div class="column">
           <Conversation
             session={session}
-            until={selectedRow !== undefined && selected !== latest ? selectedRow.createdAt : undefined}
+            until={selected === latest ? undefined : selectedMark?.checkpoint.createdAt}
           />
           {run.checkpoints.length > 1 && <RunGrowth checkpoints={run.checkpoints} />}
           {run.session.metadata !== undefined && (
@@ -128,19 +131,27 @@ function Head({ run: { session, origin, forks } }: { run: RunAnswer }) {
   );
 }
 
-function Steps({ run, selected }: { run: RunAnswer; selected: string | undefined }) {
+function Steps({
+  run,
+  marks,
+  selected,
+}: {
+  run: RunAnswer;
+  marks: readonly Mark[];
+  selected: string | undefined;
+}) {
   const [shown, setShown] = useState(100);
-  const newest = run.checkpoints.toReversed();
+  const newest = marks.toReversed();
   return (
     <Card title="Steps, newest first">
       <ol class="steps">
-        {newest.slice(0, shown).map((checkpoint) => (
+        {newest.slice(0, shown).map(({ checkpoint, ...mark }) => (
           <li key={checkpoint.id}>
             <a
               href={hrefOf({ view: "session", session: run.session.id, checkpoint: checkpoint.id })}
               aria-current={checkpoint.id === selected ? "step" : undefined}
             >
-              {sentenceOf(checkpoint)}
+              {sentenceOf({ checkpoint, ...mark })}
             </a>
             {run.forks
               .filter(({ checkpointId }) => checkpointId === checkpoint.id)
@@ -150,7 +161,7 @@ function Steps({ run, selected }: { run: RunAnswer; selected: string | undefined
                   class="fork-link"
                   href={hrefOf({ view: "session", session: fork.sessionId })}
                 >
-                  ⑂ {visible(titleOf({ id: fork.sessionId, title: fork.title }))}
+                  ↳ fork: {visible(titleOf({ id: fork.sessionId, title: fork.title }))}
                 </a>
               ))}
           </li>
@@ -166,33 +177,27 @@ function Steps({ run, selected }: { run: RunAnswer; selected: string | undefined
 }
 
 /** A checkpoint in words. */
-export function sentenceOf({
-  version,
-  namespace,
-  source,
-  changes,
-  cycle,
-  pending,
-  unread,
-}: RunCheckpoint): string {
-  const place = namespace === "" ? "" : ` in ${namespace}`;
-  const what = changes
-    .slice(0, 6)
-    .map(
-      ({ node, status, startedAt, completedAt }) =>
-        `${node} ${status}${startedAt !== undefined && completedAt !== undefined ? ` in ${duration(completedAt - startedAt)}` : ""}`,
-    );
-  const more = changes.length > 6 ? ` and ${changes.length - 6} more` : "";
+function sentenceOf({ checkpoint, iteration, place }: Mark): string {
+  const { version, source, changes, cycle, pending, unread } = checkpoint;
+  const nodes = changes.slice(0, MOST_NAMED);
+  const more = changes.length > nodes.length ? ` and ${changes.length - nodes.length} more` : "";
   const did =
     source === "fork"
-      ? `a fork copied ${changes
-          .map(({ node }) => node)
-          .slice(0, 6)
-          .join(", ")}${more}`
-      : `${what.join("; ")}${more}`;
-  const loop = cycle === undefined ? "" : `, iteration ${cycle.iteration} of ${cycle.backEdge}`;
-  const next = pending.length === 0 ? "nothing is pending" : `next: ${pending.slice(0, 6).join(", ")}`;
-  return visible(`v${version}${place}: ${unread ?? (did === "" ? "nothing changed" : did)}${loop}; ${next}`);
+      ? `a fork copied ${nodes.map(({ node }) => node).join(", ")}${more}`
+      : `${nodes.map(visitInWords).join("; ")}${more}`;
+  const loop = iteration === undefined ? "" : `; went back by ${cycle?.backEdge}, iteration ${iteration}`;
+  const next =
+    pending.length === 0 ? "nothing is pending" : `next: ${pending.slice(0, MOST_NAMED).join(", ")}`;
+  const where = place === undefined ? "" : ` in ${place}`;
+  return visible(`v${version}${where}: ${unread ?? (did === "" ? "nothing changed" : did)}${loop}; ${next}`);
+}
+
+const MOST_NAMED = 6;
+
+function visitInWords({ node, status, startedAt, completedAt }: NodeChange): string {
+  const time =
+    startedAt === undefined || completedAt === undefined ? "" : ` in ${duration(completedAt - startedAt)}`;
+  return `${node} ${status}${time}`;
 }
 
 /** What each checkpoint added to the file. */

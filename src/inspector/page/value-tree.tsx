@@ -80,7 +80,6 @@ function Container({ value, place, depth }: { value: ValueNode; place: Place; de
       {isOpen && (
         <ul>
           {parts.map((part, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: the position is the part's identity.
             <li key={index}>
               <PartName part={part} type={shown.type} />
               <Value
@@ -129,7 +128,12 @@ function Scalar({ value, place }: { value: ValueNode; place: Place }) {
   const load = () => askFor(place, 0).then(setWhole, (problem: unknown) => setError(messageOf(problem)));
   return (
     <span class={`value ${/^[\w-]+$/.test(type) ? type : "other"}`}>
-      {type !== "string" && !PLAIN.has(type) && <Type name={type} />} {textOf(type, text, size)}
+      {type !== "string" && !PLAIN.has(type) && (
+        <>
+          <Type name={type} />{" "}
+        </>
+      )}
+      {textOf(type, text, size)}
       {isCut && (
         <>
           <span class="quiet">… {number(size)} characters</span>{" "}
