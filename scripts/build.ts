@@ -1,8 +1,8 @@
 /**
- * `npm run build`: the bundles of all entries with their source maps, the licences of what is bundled,
+ * `npm run build`: the bundles of all entries with their source maps, the inspector's page, the licences of what is bundled,
  * and the public declarations, into dist/.
  *
- * Fails if an entry is larger than its limit in entries.ts.
+ * Fails if an entry or the page is larger than its limit in entries.ts.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import { join, relative, resolve } from "node:path";
 import { bundle, bundleCommand, bundledFiles, declarationFiles, gzippedSize } from "./bundle.js";
 import { builtFile, ENTRIES, type Entry } from "./entries.js";
 import { licencesOf } from "./licences.js";
+import { buildPage, LARGEST_PAGE_GZIPPED } from "./page.js";
 
 const root = resolve(import.meta.dir, "..");
 const dist = join(root, "dist");
@@ -29,7 +30,18 @@ await Bun.write(join(dist, "THIRD-PARTY-LICENSES.txt"), await licencesOf(root, d
 for (const entry of ENTRIES) {
   await checkSize(entry);
 }
+await checkPage();
 await emitDeclarations();
+
+async function checkPage(): Promise<void> {
+  const size = await buildPage();
+  console.log(`dist/inspector.html: ${size} bytes gzipped (at most ${LARGEST_PAGE_GZIPPED})`);
+  if (size > LARGEST_PAGE_GZIPPED) {
+    throw new Error(
+      `dist/inspector.html is ${size} bytes gzipped, and at most ${LARGEST_PAGE_GZIPPED} are allowed.`,
+    );
+  }
+}
 
 async function checkSize(entry: Entry): Promise<void> {
   const file = builtFile(entry, ".js");

@@ -7,6 +7,11 @@ const root = resolve(import.meta.dir, "..");
 /** Where the inspector looks for it, from its source and from the bundle. */
 export const PAGE_FILE = join(root, "dist/inspector.html");
 
+export const LARGEST_PAGE_GZIPPED = 32_000;
+
+/** What is bundled into the page. */
+const BUNDLED = ["preact"];
+
 /** Returns its size in bytes, gzipped. */
 export async function buildPage(): Promise<number> {
   const { outputs } = await Bun.build({
@@ -24,7 +29,19 @@ export async function buildPage(): Promise<number> {
   // In one step, so that an inspector that starts meanwhile reads the old page or the new one.
   await Bun.write(`${PAGE_FILE}.new`, html);
   await rename(`${PAGE_FILE}.new`, PAGE_FILE);
+  await writeLicences();
   return Bun.gzipSync(Buffer.from(html), { level: 9 }).length;
+}
+
+async function writeLicences(): Promise<void> {
+  const texts = await Promise.all(
+    BUNDLED.map(async (name) => {
+      const folder = join(root, "node_modules", name);
+      const { version, license } = await Bun.file(join(folder, "package.json")).json();
+      return `${name} ${version} (${license}), in inspector.html\n\n${await Bun.file(join(folder, "LICENSE")).text()}`;
+    }),
+  );
+  await Bun.write(join(root, "dist/THIRD-PARTY-LICENSES.txt"), texts.join("\n\n"));
 }
 
 if (import.meta.main) {

@@ -44,6 +44,11 @@ export class Live {
     });
   }
 
+  /** For what this process found in the file, without a commit. */
+  sayChanged(): void {
+    this.#say("change");
+  }
+
   close(): void {
     for (const listener of this.#listeners) {
       this.#remove(listener);

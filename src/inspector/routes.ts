@@ -21,6 +21,8 @@ const NEEDS_LINK =
 const GONE =
   "The file was deleted, renamed or replaced. Start the inspector again on the file that you mean.";
 
+const PATIENCE_MS = 100;
+
 /** What an answer is read with. */
 interface Ask {
   parameters: URLSearchParams;
@@ -73,6 +75,9 @@ export class Routes {
     if (url.pathname === "/api/live") {
       isLong();
       return this.#answerLive();
+    }
+    if (url.pathname === "/api/growth") {
+      isLong();
     }
     return this.#answerRead(url, request.signal);
   }
@@ -128,7 +133,7 @@ export class Routes {
       "/api/file": () => this.#fileAnswer(),
       "/api/sessions": ({ parameters }) => this.#sessions.page(sessionsQuery(parameters)),
       "/api/run": async ({ parameters }) => {
-        await this.#forks.update();
+        await this.#findForks();
         const page = { before: optional(parameters, "before"), after: optional(parameters, "after") };
         return file.read(() => this.#runs.read(text(parameters, "session"), page));
       },
@@ -152,11 +157,16 @@ export class Routes {
       "/api/compare": ({ parameters }) =>
         file.read(() => readComparison(file, text(parameters, "before"), text(parameters, "after"))),
       "/api/family": async ({ parameters }) => {
-        await this.#forks.update();
+        await this.#findForks();
         return file.read(() => this.#forks.family(text(parameters, "session")));
       },
       "/api/growth": ({ signal }) => readGrowth(file, signal),
     };
+  }
+
+  /** A large file takes a second: the page shows what is known, and hears of the rest. */
+  #findForks(): Promise<void> {
+    return this.#forks.update(PATIENCE_MS, () => this.#live.sayChanged());
   }
 
   #fileAnswer(): FileAnswer {

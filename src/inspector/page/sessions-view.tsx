@@ -32,7 +32,7 @@ export function SessionsView({ file }: { file: FileAnswer | undefined }) {
   return (
     <main class="sessions">
       <h1>Sessions</h1>
-      <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+      <search class="filters">
         <label class="grow">
           <span class="quiet">Search</span>
           <input
@@ -64,7 +64,7 @@ export function SessionsView({ file }: { file: FileAnswer | undefined }) {
             <option value="pending">Pending</option>
           </select>
         </label>
-      </form>
+      </search>
       <SessionRows filter={filter} />
     </main>
   );

@@ -3,13 +3,13 @@
  * of a session needs a look at every session: once, in steps, and then only at new ones.
  */
 import type { Row } from "../../database/connection.js";
-import { nextTurn } from "../../runtime/event-loop.js";
+import { nextTurn, sleep } from "../../runtime/event-loop.js";
 import type { FamilyAnswer, FamilyMember, ForkLink, RunAnswer } from "../answers.js";
 import { stateOf } from "./checkpoint-row.js";
 import { counted, type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
 import { LONGEST_TITLE } from "./sessions.js";
 
-const SESSIONS_PER_STEP = 5_000;
+const SESSIONS_PER_STEP = 1_000;
 
 /** A new session may take the place of one that was deleted. */
 const LOOKED_AT_AGAIN = 500;
@@ -39,12 +39,25 @@ export class Forks {
     this.#file = file;
   }
 
-  /** Finds the forks among sessions that were not looked at yet. */
-  update(): Promise<void> {
+  /**
+   * Finds the forks among sessions that were not looked at yet. Resolves when that is done, or after `patience` milliseconds:
+   * then `onFound` is called in the end, if it brought something.
+   */
+  update(patience: number, onFound: () => void): Promise<void> {
+    const before = this.#bySession.size;
+    let isLate = false;
     this.#scan ??= this.#scanNew().finally(() => {
       this.#scan = undefined;
     });
-    return this.#scan;
+    const scanned = this.#scan.then(() => {
+      if (isLate && this.#bySession.size > before) {
+        onFound();
+      }
+    });
+    const late = sleep(patience).then(() => {
+      isLate = true;
+    });
+    return Promise.race([scanned, late]);
   }
 
   originOf(sessionId: string): RunAnswer["origin"] {

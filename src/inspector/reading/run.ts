@@ -114,12 +114,9 @@ class KnownRun {
     if (last === undefined || this.checkpoints.length > 2 * MOST_CHECKPOINTS) {
       return false;
     }
-    const rows = this.#file.statements.newerThan.all(
-      this.#sessionId,
-      MOST_CHECKPOINTS,
-      last.createdAt,
-      last.position,
-    );
+    const rows = this.#file.statements.newerThan
+      .all(this.#sessionId, MOST_CHECKPOINTS, last.createdAt, last.position)
+      .reverse();
     const count = this.#countAll();
     const isContinued = count - this.#count === rows.length;
     this.#count = count;

@@ -26,9 +26,14 @@ const MOST_LOOKED_AT = 5_000;
 
 const SESSIONS_PER_TURN = 200;
 
+/** The start of a list is read by itself: to sort all takes ten times as long. */
+const FIRST_ROWS = 1_000;
+
 interface Order {
   dataVersion: number;
+  /** All, or the first of them. */
   rowids: Float64Array;
+  total: number;
   lookedAt?: number;
 }
 
@@ -41,7 +46,7 @@ export class SessionList {
   }
 
   async page(query: SessionsQuery): Promise<SessionsAnswer> {
-    const { rowids, lookedAt } = await this.#order(query);
+    const { rowids, total, lookedAt } = await this.#order(query);
     const page = rowids.subarray(query.offset, query.offset + Math.min(query.limit, LARGEST_PAGE));
     const items = this.#file.read(() =>
       Array.from(page).flatMap((rowid) => {
@@ -50,7 +55,7 @@ export class SessionList {
       }),
     );
     return {
-      total: rowids.length,
+      total,
       offset: query.offset,
       items,
       ...(lookedAt === undefined ? {} : { lookedAt }),
@@ -62,13 +67,16 @@ export class SessionList {
     const key = JSON.stringify([search, workspace ?? null, workspace === undefined, state]);
     const { dataVersion } = this.#file;
     const known = this.#orders.get(key);
-    if (known?.dataVersion === dataVersion) {
+    const isEnough =
+      known !== undefined &&
+      (known.rowids.length === known.total || query.offset + query.limit <= known.rowids.length);
+    if (known?.dataVersion === dataVersion && isEnough) {
       return known;
     }
-    const rowids = this.#rowids(query);
+    const found = this.#find(query);
     const order: Order = {
       dataVersion,
-      ...(state === undefined ? { rowids } : await this.#inState(rowids, state)),
+      ...(state === undefined ? found : await this.#inState(found, state)),
     };
     this.#orders.delete(key);
     this.#orders.set(key, order);
@@ -78,18 +86,30 @@ export class SessionList {
     return order;
   }
 
-  #rowids({ search, workspace }: SessionsQuery): Float64Array {
+  #find({ search, workspace, state, offset, limit }: SessionsQuery): Pick<Order, "rowids" | "total"> {
     const { statements } = this.#file;
-    const rows =
-      search !== ""
-        ? statements.search.values(search.toLowerCase(), workspace === undefined ? 0 : 1, workspace ?? null)
-        : workspace === undefined
-          ? statements.order.values()
-          : statements.orderInWorkspace.values(workspace);
-    return Float64Array.from(rows, ([rowid]) => Number(rowid));
+    if (search !== "") {
+      const rowids = rowidsOf(
+        statements.search.values(search.toLowerCase(), workspace === undefined ? 0 : 1, workspace ?? null),
+      );
+      return { rowids, total: rowids.length };
+    }
+    const most = state !== undefined ? MOST_LOOKED_AT : offset + limit <= FIRST_ROWS ? FIRST_ROWS : ALL;
+    return workspace === undefined
+      ? {
+          rowids: rowidsOf(statements.order.values(most)),
+          total: numberOf(statements.countSessions.get()?.count),
+        }
+      : {
+          rowids: rowidsOf(statements.orderInWorkspace.values(most, workspace)),
+          total: numberOf(statements.countInWorkspace.get(workspace)?.count),
+        };
   }
 
-  async #inState(rowids: Float64Array, state: string): Promise<Omit<Order, "dataVersion">> {
+  async #inState(
+    { rowids, total }: Pick<Order, "rowids" | "total">,
+    state: string,
+  ): Promise<Omit<Order, "dataVersion">> {
     const found: number[] = [];
     const newest = rowids.subarray(0, MOST_LOOKED_AT);
     for (const [index, rowid] of newest.entries()) {
@@ -101,9 +121,15 @@ export class SessionList {
         found.push(rowid);
       }
     }
-    const all = { rowids: Float64Array.from(found) };
-    return rowids.length > newest.length ? { ...all, lookedAt: newest.length } : all;
+    const all = { rowids: Float64Array.from(found), total: found.length };
+    return total > newest.length ? { ...all, lookedAt: newest.length } : all;
   }
+}
+
+const ALL = -1;
+
+function rowidsOf(rows: readonly unknown[][]): Float64Array {
+  return Float64Array.from(rows, ([rowid]) => Number(rowid));
 }
 
 export function toSessionItem(file: InspectedFile, row: Row): SessionItem {

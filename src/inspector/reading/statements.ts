@@ -22,6 +22,36 @@ const BYTES = "octet_length(node_results)";
 const SESSION_COLUMNS =
   "rowid AS position, id, workspace_id, title, directory, created_at, updated_at, metadata";
 
+/** Each by the partial index of its half, and merged: no row is read before it is known to be among the newest. */
+function newestPositions(condition: string): string {
+  const newestOf = (half: string) => `
+        SELECT * FROM (
+          SELECT rowid AS position, created_at
+          FROM main.checkpoints
+          WHERE session_id = +?1
+            AND ${half}
+            ${condition}
+          ORDER BY created_at DESC, rowid DESC
+          LIMIT +?2
+        )`;
+  return `
+      SELECT position FROM (
+        ${newestOf("namespace = ''")}
+        UNION ALL
+        ${newestOf("namespace <> ''")}
+        ORDER BY created_at DESC, position DESC
+        LIMIT +?2
+      )`;
+}
+
+function checkpointsIn(positions: string): string {
+  return `
+    SELECT ${CHECKPOINT_COLUMNS}, ${BYTES} AS bytes
+    FROM main.checkpoints
+    WHERE rowid IN (${positions})
+    ORDER BY created_at DESC, rowid DESC`;
+}
+
 export const INSPECTOR_SQL = {
   dataVersion: "PRAGMA data_version",
 
@@ -44,13 +74,20 @@ export const INSPECTOR_SQL = {
   order: `
     SELECT rowid
     FROM main.sessions
-    ORDER BY updated_at DESC, rowid DESC`,
+    ORDER BY updated_at DESC, rowid DESC
+    LIMIT ?1`,
 
   orderInWorkspace: `
     SELECT rowid
     FROM main.sessions
-    WHERE workspace_id IS ?1
-    ORDER BY updated_at DESC, rowid DESC`,
+    WHERE workspace_id IS ?2
+    ORDER BY updated_at DESC, rowid DESC
+    LIMIT ?1`,
+
+  countInWorkspace: `
+    SELECT count(*) AS count
+    FROM main.sessions
+    WHERE workspace_id IS ?1`,
 
   // The title as people type it; ids by their beginning or end as well, which instr covers.
   search: `
@@ -124,29 +161,11 @@ export const INSPECTOR_SQL = {
     ORDER BY created_at DESC, rowid DESC
     LIMIT 1`,
 
-  newest: `
-    SELECT ${CHECKPOINT_COLUMNS}, ${BYTES} AS bytes
-    FROM main.checkpoints
-    WHERE session_id = +?1
-    ORDER BY created_at DESC, rowid DESC
-    LIMIT ?2`,
+  newest: checkpointsIn(newestPositions("")),
 
-  newestBefore: `
-    SELECT ${CHECKPOINT_COLUMNS}, ${BYTES} AS bytes
-    FROM main.checkpoints
-    WHERE session_id = +?1
-      AND (created_at, rowid) < (?3, ?4)
-    ORDER BY created_at DESC, rowid DESC
-    LIMIT ?2`,
+  newestBefore: checkpointsIn(newestPositions("AND (created_at, rowid) < (+?3, +?4)")),
 
-  // Oldest first.
-  newerThan: `
-    SELECT ${CHECKPOINT_COLUMNS}, ${BYTES} AS bytes
-    FROM main.checkpoints
-    WHERE session_id = +?1
-      AND (created_at, rowid) > (?3, ?4)
-    ORDER BY created_at, rowid
-    LIMIT ?2`,
+  newerThan: checkpointsIn(newestPositions("AND (created_at, rowid) > (+?3, +?4)")),
 
   checkpoint: `
     SELECT ${CHECKPOINT_COLUMNS}, ${BYTES} AS bytes
@@ -166,10 +185,15 @@ export const INSPECTOR_SQL = {
       substr(tool_calls, 1, ?4) AS tool_calls,
       substr(tool_results, 1, ?4) AS tool_results
     FROM main.messages
-    WHERE session_id = +?1
-      AND id < ?2
-    ORDER BY id DESC
-    LIMIT ?3`,
+    WHERE id IN (
+      SELECT id
+      FROM main.messages
+      WHERE session_id = +?1
+        AND id < +?2
+      ORDER BY id DESC
+      LIMIT +?3
+    )
+    ORDER BY id DESC`,
 
   // A fork's first checkpoint is saved in the millisecond of its session; 0.2.3 took the clock twice.
   forksAmong: `
