@@ -41,7 +41,7 @@ async function writeLicences(): Promise<void> {
       return `${name} ${version} (${license}), in inspector.html\n\n${await Bun.file(join(folder, "LICENSE")).text()}`;
     }),
   );
-  await Bun.write(join(root, "dist/THIRD-PARTY-LICENSES.txt"), texts.join("\n\n"));
+  await Bun.write(join(root, "dist/inspector.LICENSES.txt"), texts.join("\n\n"));
 }
 
 if (import.meta.main) {

@@ -91,6 +91,8 @@ function listen({ host, port }: InspectSettings, answer: Answer): Bun.Server<und
       hostname: host,
       port: chosen,
       development: false,
+      // Without development Bun would let another process listen on the same port, and share its requests.
+      reusePort: false,
       // No request has a body of any size.
       maxRequestBodySize: 1_024,
       fetch: (request, server) => answer(request, () => server.timeout(request, 0)),
