@@ -10,7 +10,7 @@ import { join, relative, resolve } from "node:path";
 import { bundle, bundleCommand, bundledFiles, declarationFiles, gzippedSize } from "./bundle.js";
 import { builtFile, ENTRIES, type Entry } from "./entries.js";
 import { licencesOf } from "./licences.js";
-import { buildPage, LARGEST_PAGE_GZIPPED } from "./page.js";
+import { type BuiltPage, buildPage, LARGEST_PAGE_GZIPPED } from "./page.js";
 
 const root = resolve(import.meta.dir, "..");
 const dist = join(root, "dist");
@@ -26,19 +26,19 @@ for (const { source, program } of ENTRIES) {
     await bundleCommand(join(root, source), join(root, program), { root: join(root, "src"), outdir: dist });
   }
 }
-await Bun.write(join(dist, "THIRD-PARTY-LICENSES.txt"), await licencesOf(root, dist));
+const page = await buildPage();
+await Bun.write(join(dist, "THIRD-PARTY-LICENSES.txt"), await licencesOf(root, dist, page.sources));
 for (const entry of ENTRIES) {
   await checkSize(entry);
 }
-await checkPage();
+checkPage(page);
 await emitDeclarations();
 
-async function checkPage(): Promise<void> {
-  const size = await buildPage();
-  console.log(`dist/inspector.html: ${size} bytes gzipped (at most ${LARGEST_PAGE_GZIPPED})`);
-  if (size > LARGEST_PAGE_GZIPPED) {
+function checkPage({ gzipped }: BuiltPage): void {
+  console.log(`dist/inspector.html: ${gzipped} bytes gzipped (at most ${LARGEST_PAGE_GZIPPED})`);
+  if (gzipped > LARGEST_PAGE_GZIPPED) {
     throw new Error(
-      `dist/inspector.html is ${size} bytes gzipped, and at most ${LARGEST_PAGE_GZIPPED} are allowed.`,
+      `dist/inspector.html is ${gzipped} bytes gzipped, and scripts/page.ts allows ${LARGEST_PAGE_GZIPPED}: make it smaller, or raise the limit.`,
     );
   }
 }

@@ -19,7 +19,7 @@ export const ENTRIES: readonly Entry[] = [
   // What people look at a file with. Its page is a file of its own: scripts/page.ts.
   { source: "src/inspector/index.ts", largestGzipped: 60_000 },
   // What people run.
-  { source: "src/cli/bin.ts", largestGzipped: 98_000, program: "src/cli/main.ts" },
+  { source: "src/cli/bin.ts", largestGzipped: 118_000, program: "src/cli/main.ts" },
 ];
 
 /** Where the file of an entry is built, below the package's folder. */

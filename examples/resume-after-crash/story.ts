@@ -135,12 +135,11 @@ export class Story {
 
   close(path: string): void {
     const { bold, dim, green } = this.#terminal;
-    const query = "SELECT version, step, source, pending_nodes FROM checkpoints ORDER BY created_at";
     this.#say();
     this.#say(`${green("✓")} Nothing that was acknowledged is missing. ${dim(`${this.#seconds()} in all.`)}`);
     this.#say();
     this.#say(`${dim("The file:    ")}${bold(path)}`);
-    this.#say(`${dim("Inspect it:  ")}sqlite3 -box ${shellQuoted(path)} "${query}"`);
+    this.#say(`${dim("Inspect it:  ")}npm run inspect -- ${shellQuoted(path)}`);
   }
 
   #finished(node: string, note: string, milliseconds: number): void {

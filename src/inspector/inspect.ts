@@ -4,7 +4,9 @@
  * The file is read on a read-only connection of its own: nothing a page does can change it, or hold up those who write. Reads
  * run in this process between other work, each bounded to a few hundred milliseconds.
  */
+import { InvalidArgumentError } from "../errors.js";
 import { text } from "../validation/arguments.js";
+import { messageOf } from "../values/describe.js";
 import { Access } from "./access.js";
 import { openInBrowser } from "./browser.js";
 import {
@@ -32,7 +34,7 @@ export interface Inspector {
  * Opens a page on a checkpoint store's file, and keeps it open until `close()`.
  *
  * @param path An existing file.
- * @throws {InvalidArgumentError} if the path or an option is not allowed.
+ * @throws {InvalidArgumentError} if the path or an option is not allowed, or the port is taken.
  * @throws {StoreOpenError} if a store would not open the file, or if it does not exist.
  *
  * @example
@@ -98,12 +100,31 @@ function listen({ host, port }: InspectSettings, answer: Answer): Bun.Server<und
       fetch: (request, server) => answer(request, () => server.timeout(request, 0)),
     });
   if (port !== undefined) {
-    return at(port);
+    return orReason(host, port, at);
   }
   try {
     return at(DEFAULT_PORT);
   } catch {
-    return at(0); // Another inspector is open.
+    return orReason(host, 0, at); // Another inspector is open.
+  }
+}
+
+/** Bun's own message names neither the address nor what can be done. */
+function orReason(
+  host: string,
+  port: number,
+  at: (port: number) => Bun.Server<undefined>,
+): Bun.Server<undefined> {
+  try {
+    return at(port);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : messageOf(error);
+    throw port === 0
+      ? new InvalidArgumentError("options.host", `${JSON.stringify(host)} cannot be listened on (${code})`)
+      : new InvalidArgumentError(
+          "options.port",
+          `${port} cannot be listened on at ${host} (${code}): choose another, or 0 for a free one`,
+        );
   }
 }
 

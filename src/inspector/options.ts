@@ -1,5 +1,11 @@
 /** The options of the inspector, and the one check of them. */
-import { mustBe, nonNegativeInteger, optionalObject, optionalText } from "../validation/arguments.js";
+import {
+  mustBe,
+  nonNegativeInteger,
+  optionalBoolean,
+  optionalObject,
+  optionalText,
+} from "../validation/arguments.js";
 import { isInstance } from "../values/describe.js";
 
 /** All are optional; unknown names are rejected. */
@@ -47,9 +53,9 @@ export function inspectSettings(options: unknown): InspectSettings {
   return {
     port: optionalPort(given.port),
     host: optionalText("options.host", given.host) ?? "127.0.0.1",
-    open: optionalBoolean("options.open", given.open),
+    open: optionalBoolean("options.open", given.open) === true,
     signal: optionalSignal(given.signal),
-    allowFork: optionalBoolean("options.allowFork", given.allowFork),
+    allowFork: optionalBoolean("options.allowFork", given.allowFork) === true,
   };
 }
 
@@ -67,13 +73,6 @@ function optionalPort(value: unknown): number | undefined {
     throw mustBe("options.port", `an integer from 0 to ${HIGHEST_PORT}`, value);
   }
   return port;
-}
-
-function optionalBoolean(argument: string, value: unknown): boolean {
-  if (value !== undefined && value !== null && typeof value !== "boolean") {
-    throw mustBe(argument, "true or false", value);
-  }
-  return value === true;
 }
 
 function optionalSignal(value: unknown): AbortSignal | undefined {

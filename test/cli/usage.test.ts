@@ -58,6 +58,7 @@ describe("a wrong command line exits with 2, says what is wrong on stderr, and n
     ],
     ["two opposites", "compact a.db --share-outputs --whole", "give one of them"],
     ["a choice that is none", "import a.db --on-conflict ask", "Allowed choices are error, skip, newIds"],
+    ["a port too high", "inspect a.db --port 70000", "It must be at most 65535."],
     ["an unknown shell", "completion tcsh", "Allowed choices are bash, zsh, fish"],
   ])("%s", async (_, line, message) => {
     const { exitCode, stdout, stderr } = await run(line.split(" ").filter((word) => word !== ""));

@@ -122,7 +122,7 @@ describe("the demo: resume after a crash", () => {
   test("leaves nothing behind but the file it names", () => {
     const named = /The file: +(.+)/.exec(ended.stdout)?.[1];
     expect(left).toEqual([named ?? "a line that names the file"]);
-    expect(ended.stdout).toContain(`sqlite3 -box ${named}`);
+    expect(ended.stdout).toContain(`npm run inspect -- ${named}`);
   });
 
   test("the file it names holds both sessions", async () => {

@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { buildPage } from "../../scripts/page.js";
 import { SqliteCheckpointStore } from "../../src/index.js";
 import { watchOpening } from "../support/opened-database.js";
 import { rowsOf } from "../support/sql.js";
@@ -33,6 +34,7 @@ function promisedOutput(code: string): string[] {
 
 describe("the documentation's code", () => {
   let folder: TemporaryFolder;
+  beforeAll(buildPage); // The inspector serves it.
   beforeEach(async () => {
     folder = await createTemporaryFolder();
   });
@@ -57,6 +59,10 @@ describe("the documentation's code", () => {
         .replaceAll(
           '"@obsku/checkpoint-sqlite/postgres"',
           JSON.stringify(join(root, "src/postgres/index.ts")),
+        )
+        .replaceAll(
+          '"@obsku/checkpoint-sqlite/inspector"',
+          JSON.stringify(join(root, "src/inspector/index.ts")),
         ),
     );
     const child = Bun.spawn([process.execPath, program], {
@@ -134,6 +140,7 @@ async function typeErrorsIn(modules: readonly CodeBlock[]): Promise<string> {
         "@obsku/checkpoint-sqlite": [join(root, "src/index.ts")],
         "@obsku/checkpoint-sqlite/maintenance": [join(root, "src/maintenance/index.ts")],
         "@obsku/checkpoint-sqlite/postgres": [join(root, "src/postgres/index.ts")],
+        "@obsku/checkpoint-sqlite/inspector": [join(root, "src/inspector/index.ts")],
         "@obsku/framework": [join(root, "test/types/framework.ts")],
       },
     },

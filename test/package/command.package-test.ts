@@ -157,10 +157,10 @@ describe("under Node", () => {
 });
 
 describe("the tarball", () => {
-  test("has the licence of every package that the command bundles", () => {
+  test("has the licence of every package that the command or the page bundles", () => {
     const text = readFileSync(join(installed.folder, "dist/THIRD-PARTY-LICENSES.txt"), "utf8");
     const names = [...text.matchAll(/^(\S+) \d+\.\d+\.\d+$/gm)].map(([, name]) => name);
-    expect(names).toEqual(["@commander-js/extra-typings", "commander"]);
+    expect(names).toEqual(["@commander-js/extra-typings", "commander", "preact"]);
     expect(text.match(/Permission is hereby granted/g)).toHaveLength(names.length);
   });
 

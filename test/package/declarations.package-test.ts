@@ -123,6 +123,7 @@ describe("the declarations in the packed tarball", () => {
     expect(declarations()).toEqual([
       "errors.d.ts",
       "index.d.ts",
+      ...["index", "inspect", "options"].map((module) => `inspector/${module}.d.ts`),
       "json-plus/json-plus-serializer.d.ts",
       ...MAINTENANCE.map((module) => `maintenance/${module}.d.ts`),
       "options.d.ts",

@@ -46,6 +46,17 @@ const refused = await backup("maintained.db", "copy.db").catch((error: unknown) 
 console.log(ok, tables.length > 0, refused);
 `;
 
+/** Prints what it answers to the link, from another folder than the package's. */
+const INSPECTOR_PROGRAM = `
+import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
+import { inspect } from "@obsku/checkpoint-sqlite/inspector";
+
+await using store = new SqliteCheckpointStore("inspected.db");
+await using inspector = await inspect("inspected.db", { port: 0 });
+const page = await fetch(inspector.url);
+console.log(page.status, page.headers.get("content-type"), (await page.text()).includes("<title>Checkpoint inspector"));
+`;
+
 const EXPORTS_PROGRAM = `
 console.log(JSON.stringify(Object.keys(await import("@obsku/checkpoint-sqlite"))));
 `;
@@ -93,7 +104,11 @@ describe("the packed tarball", () => {
     }
     expect(shippedFiles("dist/**/*.js")).toEqual([...bundles].sort());
     expect(shippedFiles("dist/**/*").filter((file) => !file.endsWith(".d.ts"))).toEqual(
-      ["dist/THIRD-PARTY-LICENSES.txt", ...[...bundles].flatMap((file) => [file, `${file}.map`])].sort(),
+      [
+        "dist/THIRD-PARTY-LICENSES.txt",
+        "dist/inspector.html",
+        ...[...bundles].flatMap((file) => [file, `${file}.map`]),
+      ].sort(),
     );
   });
 
@@ -220,6 +235,12 @@ describe("a program that uses the packed tarball", () => {
     ]) {
       expect((await installed.run(...command)).output).toBe("true true true\n");
     }
+  });
+
+  test("opens the inspector, whose page comes along", async () => {
+    await installed.write("inspect.ts", INSPECTOR_PROGRAM);
+    const { output } = await installed.run(process.execPath, "inspect.ts");
+    expect(output).toBe("200 text/html; charset=utf-8 true\n");
   });
 
   test("is told on Node, in one sentence, that it needs Bun and which version", async () => {

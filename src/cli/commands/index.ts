@@ -16,6 +16,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<CreateCommand>>> = 
   diff: async () => (await import("./diff.js")).diffCommand,
   latest: async () => (await import("./checkpoint.js")).latestCommand,
   messages: async () => (await import("./messages.js")).messagesCommand,
+  inspect: async () => (await import("./inspect.js")).inspectCommand,
   fork: async () => (await import("./fork.js")).forkCommand,
   copy: async () => (await import("./copy.js")).copyCommand,
   delete: async () => (await import("./delete.js")).deleteCommand,

@@ -11,7 +11,7 @@ export interface Answer {
   body: any;
 }
 
-let built: Promise<number> | undefined;
+let built: Promise<unknown> | undefined;
 
 export class Inspected {
   private constructor(
