@@ -99,7 +99,15 @@ export interface RunAnswer {
   hasEarlier: boolean;
   total: Counted;
   /** Where this session was forked from, if it was. */
-  origin?: { sessionId: string; title: string | null; checkpointId: string; version: number };
+  origin?: {
+    sessionId: string;
+    title: string | null;
+    checkpointId: string;
+    version: number;
+    latestId?: string;
+  };
+  /** The checkpoint that the run would resume from. */
+  latestId?: string;
   forks: ForkLink[];
 }
 

@@ -167,7 +167,13 @@ describe("forks", () => {
     const run = (await inspected.ask("run", { session: original.id })).body;
     expect(run.forks.map(({ sessionId }: { sessionId: string }) => sessionId)).toEqual([fork.id]);
     const origin = (await inspected.ask("run", { session: fork.id })).body.origin;
-    expect(origin).toEqual({ sessionId: original.id, title: "Original", checkpointId: first.id, version: 1 });
+    expect(origin).toEqual({
+      sessionId: original.id,
+      title: "Original",
+      checkpointId: first.id,
+      version: 1,
+      latestId: first.id,
+    });
     const family = (await inspected.ask("family", { session: again.id })).body;
     expect(family.members.map(({ sessionId }: { sessionId: string }) => sessionId)).toEqual([
       original.id,

@@ -1,8 +1,8 @@
 /** A checkpoint: what failed, what changed in this step, what stayed, and how to go on from here in code. */
 import { useState } from "preact/hooks";
-import type { CheckpointAnswer, CheckpointNode, FileAnswer, RunCheckpoint } from "../answers.js";
+import type { CheckpointAnswer, CheckpointNode, FileAnswer, ForkLink, RunCheckpoint } from "../answers.js";
 import { ask, messageOf, useAnswer } from "./api.js";
-import { bytes, duration, number, visible } from "./format.js";
+import { bytes, duration, number, titleOf, visible } from "./format.js";
 import { Card, CopyButton, Loading, Problem, StatusChip, Time } from "./parts.js";
 import { go, hrefOf } from "./router.js";
 import { ValueTree } from "./value-tree.js";
@@ -12,9 +12,11 @@ interface Props {
   file: FileAnswer | undefined;
   /** In the order they were saved. */
   checkpoints: readonly RunCheckpoint[];
+  /** Those that began here. */
+  forks: readonly ForkLink[];
 }
 
-export function CheckpointPanel({ id, file, checkpoints }: Props) {
+export function CheckpointPanel({ id, file, checkpoints, forks }: Props) {
   const { data, error } = useAnswer<CheckpointAnswer>("checkpoint", { id }, { isLive: false });
   const index = checkpoints.findIndex((checkpoint) => checkpoint.id === id);
   const inRun = checkpoints[index];
@@ -31,6 +33,7 @@ export function CheckpointPanel({ id, file, checkpoints }: Props) {
   const changed = new Set(inRun?.changes.map(({ node }) => node));
   const fresh = data.nodes.filter(({ node }) => changed.has(node) || isFailed(node, data));
   const others = data.nodes.filter((node) => !fresh.includes(node));
+  const back = inRun === undefined ? undefined : earlierVisitOf(inRun, checkpoints.slice(0, index));
   return (
     <Card
       title={`Checkpoint v${data.version}`}
@@ -52,7 +55,8 @@ export function CheckpointPanel({ id, file, checkpoints }: Props) {
       {others.map((node) => (
         <NodeCard key={node.node} node={node} checkpoint={id} isOpen={false} />
       ))}
-      <Comparison id={id} checkpoints={checkpoints} before={before} />
+      <Comparison id={id} checkpoints={checkpoints} before={before} earlier={back} />
+      <Forks forks={forks} />
       <Code checkpoint={data} file={file} />
       {file?.forkToken !== undefined && <ForkButton id={id} token={file.forkToken} />}
     </Card>
@@ -159,14 +163,50 @@ async function jsonOf(checkpoint: string, node: string): Promise<string> {
   return (await ask<{ json: string }>("json", { checkpoint, node })).json;
 }
 
+/** The last checkpoint before, in which a node of this step had finished too: the iteration before. */
+function earlierVisitOf(
+  { namespace, source, changes }: RunCheckpoint,
+  earlier: readonly RunCheckpoint[],
+): EarlierVisit | undefined {
+  const nodes = new Set(source === "fork" ? [] : changes.map(({ node }) => node));
+  const checkpoint = earlier.findLast(
+    (candidate) =>
+      candidate.namespace === namespace &&
+      candidate.source !== "fork" &&
+      candidate.changes.some(({ node }) => nodes.has(node)),
+  );
+  const node = checkpoint?.changes.find((change) => nodes.has(change.node))?.node;
+  return checkpoint === undefined || node === undefined ? undefined : { checkpoint, node };
+}
+
+interface EarlierVisit {
+  checkpoint: RunCheckpoint;
+  node: string;
+}
+
+function Forks({ forks }: { forks: readonly ForkLink[] }) {
+  return forks.length === 0 ? null : (
+    <p class="fork-links">
+      Forked from here:{" "}
+      {forks.map((fork) => (
+        <a key={fork.sessionId} href={hrefOf({ view: "session", session: fork.sessionId })}>
+          {visible(titleOf({ id: fork.sessionId, title: fork.title }))}
+        </a>
+      ))}
+    </p>
+  );
+}
+
 function Comparison({
   id,
   checkpoints,
   before,
+  earlier,
 }: {
   id: string;
   checkpoints: readonly RunCheckpoint[];
   before: RunCheckpoint | undefined;
+  earlier: EarlierVisit | undefined;
 }) {
   if (checkpoints.length < 2) {
     return null;
@@ -176,6 +216,11 @@ function Comparison({
       {before !== undefined && (
         <a class="button" href={hrefOf({ view: "compare", before: before.id, after: id })}>
           Compare with v{before.version}, the one before
+        </a>
+      )}
+      {earlier !== undefined && earlier.checkpoint.id !== before?.id && (
+        <a class="button" href={hrefOf({ view: "compare", before: earlier.checkpoint.id, after: id })}>
+          Compare with v{earlier.checkpoint.version}, when {visible(earlier.node)} ran before
         </a>
       )}
       <label>

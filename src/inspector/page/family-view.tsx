@@ -122,10 +122,13 @@ function comparable(
   if (other?.latest === undefined || focused?.latest === undefined) {
     return null;
   }
+  const rowOf = ({ sessionId }: FamilyMember) =>
+    branches.findIndex(({ member }) => member.sessionId === sessionId);
+  const isOriginal = rowOf(focused) < rowOf(other);
+  const [before, after] = isOriginal ? [focused.latest, other.latest] : [other.latest, focused.latest];
   return (
-    <a class="button" href={hrefOf({ view: "compare", before: other.latest.id, after: focused.latest.id })}>
-      Compare its end with the end of{" "}
-      {visible(titleOf({ id: other.sessionId, title: other.title })).slice(0, 60)}
+    <a class="button" href={hrefOf({ view: "compare", before: before.id, after: after.id })}>
+      Compare how it ended with {visible(titleOf({ id: other.sessionId, title: other.title })).slice(0, 60)}
     </a>
   );
 }
@@ -155,13 +158,12 @@ function Lines({ branches, focused }: { branches: readonly Branch[]; focused: st
             <circle class="start" cx={`${start}%`} cy={y} r={4} />
             <circle class={`end ${member.state}`} cx={`${end}%`} cy={y} r={6} />
             {forked.map(({ member: fork }) => (
-              <circle
-                key={fork.sessionId}
-                class="fork-point"
-                cx={`${x(fork.from?.version ?? 0)}%`}
-                cy={y}
-                r={5}
-              />
+              <g key={fork.sessionId}>
+                <circle class="fork-point" cx={`${x(fork.from?.version ?? 0)}%`} cy={y} r={5} />
+                <text x={`${x(fork.from?.version ?? 0)}%`} y={y - 11} text-anchor="middle">
+                  v{fork.from?.version}
+                </text>
+              </g>
             ))}
             <text x={`${end}%`} dx={-4} y={y - 11} text-anchor="end">
               v{member.latest?.version ?? "–"}

@@ -41,52 +41,54 @@ export function GrowthView() {
 }
 
 /** A short time has few spans: they are not drawn as walls. */
-const LEAST_COLUMNS = 16;
+const WIDEST_COLUMN = 56;
 
 function OverTime({ spans }: { spans: GrowthAnswer["overTime"] }) {
   const [width, height] = [960, 180];
   const most = Math.max(1, ...spans.map((span) => span.checkpoints + span.messages));
-  const step = width / Math.max(LEAST_COLUMNS, spans.length);
+  const step = width / Math.max(1, spans.length);
   const label = (at: number) =>
     spans.length > 0 && (spans.at(-1)?.to ?? 0) - (spans[0]?.from ?? 0) > 172_800_000 ? day(at) : time(at);
   const sum = (kind: "checkpoints" | "messages") => spans.reduce((total, span) => total + span[kind], 0);
   return (
     <Card title="Written over time">
-      <svg
-        class="columns-plot"
-        viewBox={`0 0 ${width} ${height}`}
-        preserveAspectRatio="none"
-        role="img"
-        aria-label={`Checkpoints wrote ${bytes(sum("checkpoints"))}, messages ${bytes(sum("messages"))}`}
-      >
-        {spans.map((span, index) => {
-          const [first, second] = [(span.checkpoints / most) * height, (span.messages / most) * height];
-          return (
-            <g key={span.from}>
-              <title>{`${label(span.from)}: checkpoints ${bytes(span.checkpoints)}, messages ${bytes(span.messages)}`}</title>
-              <rect
-                class="of-checkpoints"
-                x={index * step + 1}
-                width={Math.max(1, step - 2)}
-                y={height - first}
-                height={first}
-              />
-              <rect
-                class="of-messages"
-                x={index * step + 1}
-                width={Math.max(1, step - 2)}
-                y={height - first - second}
-                height={second}
-              />
-            </g>
-          );
-        })}
-      </svg>
-      <p class="axis quiet">
-        <span>{label(spans[0]?.from ?? 0)}</span>
-        <span>highest: {bytes(most)}</span>
-        <span>{label(spans.at(-1)?.to ?? 0)}</span>
-      </p>
+      <div class="plot" style={{ maxWidth: `${Math.max(320, spans.length * WIDEST_COLUMN)}px` }}>
+        <svg
+          class="columns-plot"
+          viewBox={`0 0 ${width} ${height}`}
+          preserveAspectRatio="none"
+          role="img"
+          aria-label={`Checkpoints wrote ${bytes(sum("checkpoints"))}, messages ${bytes(sum("messages"))}`}
+        >
+          {spans.map((span, index) => {
+            const [first, second] = [(span.checkpoints / most) * height, (span.messages / most) * height];
+            return (
+              <g key={span.from}>
+                <title>{`${label(span.from)}: checkpoints ${bytes(span.checkpoints)}, messages ${bytes(span.messages)}`}</title>
+                <rect
+                  class="of-checkpoints"
+                  x={index * step + 1}
+                  width={Math.max(1, step - 2)}
+                  y={height - first}
+                  height={first}
+                />
+                <rect
+                  class="of-messages"
+                  x={index * step + 1}
+                  width={Math.max(1, step - 2)}
+                  y={height - first - second}
+                  height={second}
+                />
+              </g>
+            );
+          })}
+        </svg>
+        <p class="axis quiet">
+          <span>{label(spans[0]?.from ?? 0)}</span>
+          <span>highest: {bytes(most)}</span>
+          <span>{label(spans.at(-1)?.to ?? 0)}</span>
+        </p>
+      </div>
       <ul class="legend">
         <li>
           <span class="swatch of-checkpoints" /> rows of checkpoints, {bytes(sum("checkpoints"))}

@@ -46,9 +46,19 @@ export interface Mark {
   place?: string;
 }
 
+/** A back edge that a checkpoint took: the run went on with a node that had run before. */
+export interface Loop {
+  mark: Mark;
+  /** Keys of lanes. */
+  from: string;
+  to: string;
+  iteration: number;
+}
+
 export interface Picture {
   lanes: Lane[];
   marks: Mark[];
+  loops: Loop[];
   from: number;
   to: number;
 }
@@ -60,6 +70,7 @@ export function pictureOf({ checkpoints, forks }: Pick<RunAnswer, "checkpoints" 
   return {
     lanes: lanes.roots(),
     marks,
+    loops: marks.flatMap(loopOf),
     from: times.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY),
     to: times.reduce((most, at) => Math.max(most, at), Number.NEGATIVE_INFINITY),
   };
@@ -91,6 +102,25 @@ function marksOf(
       ...(inner.has(namespace) || outer.size > 1 ? { place: namespace } : {}),
     };
   });
+}
+
+function loopOf(mark: Mark): Loop[] {
+  const { checkpoint, iteration } = mark;
+  const [from, to] = checkpoint.cycle?.backEdge.split("->") ?? [];
+  return iteration === undefined || from === undefined || to === undefined
+    ? []
+    : [
+        {
+          mark,
+          from: keyOf(checkpoint.namespace, from),
+          to: keyOf(checkpoint.namespace, to),
+          iteration,
+        },
+      ];
+}
+
+function keyOf(namespace: string, node: string): string {
+  return JSON.stringify([namespace, node]);
 }
 
 class LaneBuilder {
@@ -177,7 +207,7 @@ class LaneBuilder {
   }
 
   #lane(namespace: string, node: string): Lane {
-    const key = JSON.stringify([namespace, node]);
+    const key = keyOf(namespace, node);
     const lane = this.#lanes.get(key) ?? { key, namespace, node, depth: 0, visits: [], children: [] };
     this.#lanes.set(key, lane);
     return lane;

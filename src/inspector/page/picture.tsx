@@ -1,8 +1,10 @@
 /** The run as a picture: lanes over time or by steps, with a mark at each checkpoint. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { duration, visible } from "./format.js";
+import type { ForkLink } from "../answers.js";
+import { duration, titleOf, visible } from "./format.js";
 import {
   type Lane,
+  type Loop,
   type Mark,
   type Picture,
   type Scale,
@@ -11,25 +13,34 @@ import {
   visibleLanes,
 } from "./lanes.js";
 import { statusClass } from "./parts.js";
+import { hrefOf } from "./router.js";
 
 const LANE = 26;
 const HEAD = 44;
 const FOOT = 22;
 const EDGE = 14;
 
+/** Pixels between the labels of the time axis. */
+const LEAST_TICK = 58;
+
+/** Forks that are drawn; the fork tree has all. */
+const MOST_FORKS = 6;
+
 interface Props {
   picture: Picture;
+  forks: readonly ForkLink[];
   selected: string | undefined;
   onSelect: (checkpoint: string) => void;
 }
 
-export function RunPicture({ picture, selected, onSelect }: Props) {
+export function RunPicture({ picture, forks, selected, onSelect }: Props) {
   const hasTimes = picture.lanes.some(({ visits }) => visits.some(({ isTimed }) => isTimed));
   const [mode, setMode] = useState<"time" | "steps">();
   const [zoom, setZoom] = useState(1);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const shownMode = mode ?? (hasTimes ? "time" : "steps");
   const lanes = visibleLanes(picture.lanes, open);
+  const branches = useMemo(() => branchesOf(forks, picture), [forks, picture]);
   const toggle = (key: string) => {
     const next = new Set(open);
     if (!next.delete(key)) {
@@ -73,10 +84,14 @@ export function RunPicture({ picture, selected, onSelect }: Props) {
               onToggle={() => toggle(lane.key)}
             />
           ))}
+          {branches.map(({ fork }) => (
+            <ForkName key={fork.sessionId} fork={fork} />
+          ))}
         </div>
         <Drawing
           picture={picture}
           lanes={lanes}
+          branches={branches}
           mode={shownMode}
           zoom={zoom}
           selected={selected}
@@ -104,6 +119,12 @@ function Legend() {
       </li>
       <li>
         <span class="dot" /> checkpoint
+      </li>
+      <li>
+        <span class="sign" aria-hidden="true">
+          ↺
+        </span>{" "}
+        went back
       </li>
     </ul>
   );
@@ -135,20 +156,48 @@ function LaneName({ lane, isOpen, onToggle }: { lane: Lane; isOpen: boolean; onT
   );
 }
 
+/** A fork, and the mark where it began. */
+interface Branch {
+  fork: ForkLink;
+  mark: Mark;
+}
+
+function branchesOf(forks: readonly ForkLink[], { marks }: Picture): Branch[] {
+  return forks
+    .flatMap((fork) => {
+      const mark = marks.find(({ checkpoint }) => checkpoint.id === fork.checkpointId);
+      return mark === undefined ? [] : [{ fork, mark }];
+    })
+    .slice(0, MOST_FORKS);
+}
+
+function ForkName({ fork }: { fork: ForkLink }) {
+  const title = visible(titleOf({ id: fork.sessionId, title: fork.title }));
+  return (
+    <div class="lane-name fork-name" title={title}>
+      <a href={hrefOf({ view: "session", session: fork.sessionId })} aria-label={`Fork: ${title}`}>
+        ↳ {title}
+      </a>
+    </div>
+  );
+}
+
 interface DrawingProps {
   picture: Picture;
   lanes: Lane[];
+  branches: readonly Branch[];
   mode: "time" | "steps";
   zoom: number;
   selected: string | undefined;
   onSelect: (checkpoint: string) => void;
 }
 
-function Drawing({ picture, lanes, mode, zoom, selected, onSelect }: DrawingProps) {
+function Drawing({ picture, lanes, branches, mode, zoom, selected, onSelect }: DrawingProps) {
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame) * zoom;
   const scale = useMemo(() => timeScale(picture), [picture]);
-  const height = HEAD + lanes.length * LANE + FOOT;
+  const rows = lanes.length + branches.length;
+  const height = HEAD + rows * LANE + FOOT;
   const place = useMemo(() => placing(picture, scale, mode, width), [picture, scale, mode, width]);
   const selectedMark = picture.marks.find(({ checkpoint }) => checkpoint.id === selected);
   useScrollTo(frame, selectedMark && place.mark(selectedMark));
@@ -179,7 +228,7 @@ function Drawing({ picture, lanes, mode, zoom, selected, onSelect }: DrawingProp
       onClick={choose}
     >
       <svg width={width} height={height} aria-hidden="true" focusable="false">
-        <Stripes count={lanes.length} width={width} />
+        <Stripes count={rows} width={width} />
         {mode === "time" && <TimeAxis scale={scale} width={width} height={height} />}
         {selectedMark !== undefined && (
           <line
@@ -190,6 +239,15 @@ function Drawing({ picture, lanes, mode, zoom, selected, onSelect }: DrawingProp
             y2={height - FOOT}
           />
         )}
+        {branches.map(({ fork, mark }, index) => (
+          <BranchLine
+            key={fork.sessionId}
+            fork={fork}
+            x={place.mark(mark)}
+            y={HEAD + (lanes.length + index) * LANE + LANE / 2}
+            width={width}
+          />
+        ))}
         {lanes.map((lane, row) =>
           lane.visits.map((visit) => (
             <Bar
@@ -201,6 +259,16 @@ function Drawing({ picture, lanes, mode, zoom, selected, onSelect }: DrawingProp
             />
           )),
         )}
+        {picture.loops.map((loop) => (
+          <LoopLine
+            key={loop.mark.checkpoint.id}
+            loop={loop}
+            x={place.mark(loop.mark)}
+            from={lanes.findIndex(({ key }) => key === loop.from)}
+            to={lanes.findIndex(({ key }) => key === loop.to)}
+            width={width}
+          />
+        ))}
         {picture.marks.map((mark, index) => (
           <MarkDot
             key={mark.checkpoint.id}
@@ -225,11 +293,62 @@ function Stripes({ count, width }: { count: number; width: number }) {
   );
 }
 
+/** Where a fork began, down to its row, and on: its own times are in its own picture. */
+function BranchLine({ fork, x, y, width }: { fork: ForkLink; x: number; y: number; width: number }) {
+  const end = Math.max(x + 12, width - EDGE);
+  return (
+    <g data-fork={fork.sessionId}>
+      <title>{`Forked from here: ${visible(titleOf({ id: fork.sessionId, title: fork.title }))}`}</title>
+      <path class="branch-path" d={`M${x} 36 V${y - 6} Q${x} ${y} ${x + 6} ${y} H${end}`} />
+      <circle class="branch-end" cx={end} cy={y} r={3.5} />
+    </g>
+  );
+}
+
+/** From the node that decided to the one that runs again. */
+function LoopLine({
+  loop,
+  x,
+  from,
+  to,
+  width,
+}: {
+  loop: Loop;
+  x: number;
+  from: number;
+  to: number;
+  width: number;
+}) {
+  if (from < 0 || to < 0) {
+    return null;
+  }
+  const side = x + 26 > width ? -1 : 1;
+  const [start, end] = [from, to].map((row) => HEAD + row * LANE + LANE / 2) as [number, number];
+  const bend = from === to ? start - LANE : end;
+  return (
+    <g class="loop" data-id={loop.mark.checkpoint.id}>
+      <title>{`Back from ${visible(loop.mark.checkpoint.cycle?.backEdge ?? "")}, iteration ${loop.iteration}`}</title>
+      <path d={`M${x} ${start} C${x + side * 20} ${start} ${x + side * 20} ${bend} ${x + side * 3} ${end}`} />
+      <path d={`M${x + side * 9} ${end - 4} L${x + side * 2} ${end} L${x + side * 9} ${end + 5}`} />
+    </g>
+  );
+}
+
+/** Without labels that would touch the one before. */
+function readable(ticks: Scale["ticks"], x: (at: number) => number): Scale["ticks"] {
+  let last = Number.NEGATIVE_INFINITY;
+  return ticks.filter(({ at }) => {
+    const hasRoom = x(at) - last >= LEAST_TICK;
+    last = hasRoom ? x(at) : last;
+    return hasRoom;
+  });
+}
+
 function TimeAxis({ scale, width, height }: { scale: Scale; width: number; height: number }) {
   const x = (at: number) => EDGE + at * (width - 2 * EDGE);
   return (
     <g>
-      {scale.ticks.map(({ at, milliseconds }) => (
+      {readable(scale.ticks, x).map(({ at, milliseconds }) => (
         <g key={milliseconds}>
           <line class="tick" x1={x(at)} x2={x(at)} y1={HEAD} y2={height - FOOT} />
           <text
@@ -326,7 +445,6 @@ function MarkDot({
           {iteration !== undefined && room > 40 ? `${label} ↺${iteration}` : label}
         </text>
       )}
-      {forks > 0 && <path class="fork" d={`M${x} 36 q0 8 8 8 m-3 -3 l3 3 l-3 3`} />}
     </g>
   );
 }

@@ -23,7 +23,7 @@ export function SessionView({
   file: FileAnswer | undefined;
 }) {
   const { run, error, loadEarlier } = useRun(session);
-  const latest = run?.checkpoints.at(-1)?.id;
+  const latest = run?.latestId;
   const selected = checkpoint ?? failedOf(run) ?? latest;
   const select = (id: string) => go({ view: "session", session, checkpoint: id }, { replace: true });
   const picture = useMemo(() => pictureOf(run ?? NO_RUN), [run]);
@@ -54,7 +54,7 @@ export function SessionView({
             )
           }
         >
-          <RunPicture picture={picture} selected={selected} onSelect={select} />
+          <RunPicture picture={picture} forks={run.forks} selected={selected} onSelect={select} />
           <p class="quiet selected-line" aria-live="polite">
             {selectedMark === undefined ? "" : sentenceOf(selectedMark)}
           </p>
@@ -67,7 +67,13 @@ export function SessionView({
               <p class="empty">No checkpoint was saved yet.</p>
             </Card>
           ) : (
-            <CheckpointPanel key={selected} id={selected} file={file} checkpoints={run.checkpoints} />
+            <CheckpointPanel
+              key={selected}
+              id={selected}
+              file={file}
+              checkpoints={run.checkpoints}
+              forks={run.forks.filter(({ checkpointId }) => checkpointId === selected)}
+            />
           )}
           {run.checkpoints.length > 0 && <Steps run={run} marks={marks} selected={selected} />}
         </div>
@@ -88,14 +94,16 @@ export function SessionView({
   );
 }
 
-/** The latest checkpoint if a node failed in it: what one came for. */
+/** Where a node failed, if the run stands failed: what one came for. */
 function failedOf(run: RunAnswer | undefined): string | undefined {
-  return run?.checkpoints.findLast(({ changes }) =>
-    changes.some(({ status }) => status.toLowerCase() === "failed"),
-  )?.id;
+  return run?.session.state !== "failed"
+    ? undefined
+    : run.checkpoints.findLast(({ changes }) =>
+        changes.some(({ status }) => status.toLowerCase() === "failed"),
+      )?.id;
 }
 
-function Head({ run: { session, origin, forks } }: { run: RunAnswer }) {
+function Head({ run: { session, origin, forks, latestId } }: { run: RunAnswer }) {
   return (
     <div class="head">
       <p class="quiet">
@@ -123,6 +131,11 @@ function Head({ run: { session, origin, forks } }: { run: RunAnswer }) {
         {(forks.length > 0 || origin !== undefined) && (
           <a class="button" href={hrefOf({ view: "family", session: session.id })}>
             Fork tree
+          </a>
+        )}
+        {origin?.latestId !== undefined && latestId !== undefined && (
+          <a class="button" href={hrefOf({ view: "compare", before: origin.latestId, after: latestId })}>
+            Compare with how the original ended
           </a>
         )}
         <CopyButton label="Copy link" text={() => Promise.resolve(location.href)} />
@@ -223,9 +236,15 @@ function RunGrowth({ checkpoints }: { checkpoints: readonly RunCheckpoint[] }) {
       >
         <polygon points={`0,${height} ${points.join(" ")} ${width},${height}`} />
       </svg>
+      <p class="axis quiet">
+        <span>v{checkpoints[0]?.version}</span>
+        <span>
+          v{checkpoints.at(-1)?.version}: {bytes(sum)}
+        </span>
+      </p>
       <p class="quiet">
-        Rows of {checkpoints.length} checkpoints: {bytes(sum)}, {bytes(sum / checkpoints.length)} each on
-        average. Large outputs are kept apart, once per session.
+        The rows of {checkpoints.length} checkpoints, {bytes(sum / checkpoints.length)} each on average. Large
+        outputs are kept apart, once per session.
       </p>
     </Card>
   );

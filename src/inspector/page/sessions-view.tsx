@@ -75,7 +75,7 @@ function SessionRows({ filter }: { filter: Filter }) {
   const list = usePages(query);
   const frame = useRef<HTMLUListElement>(null);
   const [top, setTop] = useState(0);
-  const rowHeight = matchMedia("(max-width: 640px)").matches ? 96 : 60;
+  const rowHeight = matchMedia("(max-width: 1100px)").matches ? 92 : 60;
   const rows = Math.min(list.total ?? 0, MOST_ROWS);
   const inSight = Math.ceil((frame.current?.clientHeight ?? 800) / rowHeight);
   const first = Math.max(0, Math.floor(top / rowHeight) - MARGIN);
@@ -146,10 +146,15 @@ function SessionRow({ item, row }: { item: SessionItem | undefined; row: number 
   }
   return (
     <a class="session-row" data-row={row} href={hrefOf({ view: "session", session: item.id })}>
-      <span class="title">{visible(titleOf(item))}</span>
+      <span class="named">
+        <span class="title">{visible(titleOf(item))}</span>
+        <span class="quiet place">
+          {item.workspaceId !== null && <span class="workspace">{visible(item.workspaceId)}</span>}
+          <span>{visible(item.directory)}</span>
+        </span>
+      </span>
       <StateChip state={item.state} nodes={item.nodes} />
       <span class="quiet detail">
-        {item.workspaceId !== null && <span class="workspace">{visible(item.workspaceId)}</span>}
         <span>{count(item.checkpoints, "checkpoint")}</span>
         <span>{count(item.messages, "message")}</span>
         <span>{size(item.bytes)}</span>

@@ -56,9 +56,16 @@ function parsedOrUndefined(text: unknown): unknown {
   }
 }
 
+/** The checkpoint that a run would resume from, as the store finds it. */
+export function latestRow({ statements }: InspectedFile, sessionId: string): Row | null {
+  const newest = statements.latestOfLastNamespace.get(sessionId);
+  const found = newest?.has_others === 1 ? statements.latestOfOutermost.get(sessionId) : newest;
+  return found === null || found === undefined ? null : statements.checkpoint.get(textOf(found.id));
+}
+
 /** How a run stands, from its latest checkpoint. */
 export function stateOf(file: InspectedFile, sessionId: string): { state: RunState; nodes: string[] } {
-  const row = file.statements.latest.get(sessionId);
+  const row = latestRow(file, sessionId);
   if (row === null) {
     return { state: "empty", nodes: [] };
   }

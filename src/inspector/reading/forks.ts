@@ -5,7 +5,7 @@
 import type { Row } from "../../database/connection.js";
 import { nextTurn, sleep } from "../../runtime/event-loop.js";
 import type { FamilyAnswer, FamilyMember, ForkLink, RunAnswer } from "../answers.js";
-import { stateOf } from "./checkpoint-row.js";
+import { latestRow, stateOf } from "./checkpoint-row.js";
 import { counted, type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
 import { LONGEST_TITLE } from "./sessions.js";
 
@@ -66,7 +66,14 @@ export class Forks {
       return undefined;
     }
     const { originalId, parentId, version } = fork;
-    return { sessionId: originalId, title: this.#titleOf(originalId), checkpointId: parentId, version };
+    const latest = latestRow(this.#file, originalId);
+    return {
+      sessionId: originalId,
+      title: this.#titleOf(originalId),
+      checkpointId: parentId,
+      version,
+      ...(latest === null ? {} : { latestId: textOf(latest.id) }),
+    };
   }
 
   of(sessionId: string): ForkLink[] {
@@ -158,7 +165,7 @@ export class Forks {
   #member(sessionId: string): FamilyMember {
     const row = this.#file.statements.session.get(sessionId);
     const fork = this.#bySession.get(sessionId);
-    const latest = this.#file.statements.latest.get(sessionId);
+    const latest = latestRow(this.#file, sessionId);
     return {
       sessionId,
       title: titleIn(row),

@@ -1,8 +1,8 @@
 /** A run as a picture: its checkpoints in the order they were saved, each with what changed since the one before. */
 import type { Row } from "../../database/connection.js";
 import type { NodeChange, RunAnswer, RunCheckpoint } from "../answers.js";
-import { toNodeChange, toPlainCheckpoint } from "./checkpoint-row.js";
-import { counted, type InspectedFile, numberOf, optionalTextOf } from "./file.js";
+import { latestRow, toNodeChange, toPlainCheckpoint } from "./checkpoint-row.js";
+import { counted, type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
 import type { Forks } from "./forks.js";
 import { parse, readNodeResults, Unread, type WireResult } from "./node-results.js";
 import { toSessionItem } from "./sessions.js";
@@ -43,11 +43,13 @@ export class Runs {
     }
     const origin = this.#forks.originOf(sessionId);
     const metadata = metadataOf(row);
+    const latest = latestRow(this.#file, sessionId);
     return {
       session: { ...toSessionItem(this.#file, row), ...(metadata === undefined ? {} : { metadata }) },
       ...(before === undefined ? this.#latest(sessionId, after) : this.#earlier(sessionId, before)),
       total: counted(this.#file.statements.countCheckpoints.get(sessionId)?.count),
       ...(origin === undefined ? {} : { origin }),
+      ...(latest === null ? {} : { latestId: textOf(latest.id) }),
       forks: this.#forks.of(sessionId),
     };
   }

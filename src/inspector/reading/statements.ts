@@ -1,4 +1,5 @@
 /** All SQL of the inspector. It only reads, and each statement is bounded by a limit or by an index. */
+import { CHECKPOINTS_SQL } from "../../tables/checkpoints.js";
 
 /** SQLite has `octet_length` since 3.43, and reads only a row's header for it; an older one, such as Apple's, reads the value. */
 export function withoutOctetLength(sql: string): string {
@@ -141,25 +142,14 @@ export const INSPECTOR_SQL = {
       LIMIT ${MOST_SIZED + 1}
     )`,
 
-  // The newest of the root namespace and of the named ones, each by its own index.
-  latest: `
-    SELECT ${CHECKPOINT_COLUMNS}, ${BYTES} AS bytes
-    FROM main.checkpoints
-    WHERE rowid IN (
-      SELECT * FROM (
-        SELECT rowid FROM main.checkpoints
-        WHERE session_id = +?1 AND namespace = ''
-        ORDER BY created_at DESC, rowid DESC LIMIT 1
-      )
-      UNION ALL
-      SELECT * FROM (
-        SELECT rowid FROM main.checkpoints
-        WHERE session_id = +?1 AND namespace <> ''
-        ORDER BY created_at DESC, rowid DESC LIMIT 1
-      )
-    )
-    ORDER BY created_at DESC, rowid DESC
-    LIMIT 1`,
+  // As getLatestCheckpoint finds it: a graph that runs within a node may have saved later. Other columns are not read.
+  latestOfLastNamespace: `
+    SELECT id, has_others
+    FROM (${CHECKPOINTS_SQL.latestOfLastNamespace})`,
+
+  latestOfOutermost: `
+    SELECT id
+    FROM (${CHECKPOINTS_SQL.latestOfOutermost})`,
 
   newest: checkpointsIn(newestPositions("")),
 
