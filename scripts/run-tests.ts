@@ -6,6 +6,7 @@
  *     bun scripts/run-tests.ts --seed 42    the order of that seed again
  *     bun scripts/run-tests.ts --package    the tests of the packed tarball instead
  *     bun scripts/run-tests.ts --postgres   those that need a PostgreSQL server instead
+ *     bun scripts/run-tests.ts --browser    those of the inspector in a browser instead
  *
  * Fails if a test fails, if a test file took no part, if fewer distinct cases ran than the floor below, if a test is
  * skipped whose title does not say why, or if anything is left in the temporary folder. Ends with one line: `N passed, N failed, N skipped`.
@@ -30,12 +31,18 @@ const LINES_BEFORE_A_FAILURE = 30;
 const SUITES = {
   package: "test/package/*.package-test.ts",
   postgres: "test/postgres/*.postgres-test.ts",
-};
+  browser: "test/browser/*.browser-test.ts",
+} as const;
 
 const { values } = parseArgs({
-  options: { seed: { type: "string" }, package: { type: "boolean" }, postgres: { type: "boolean" } },
+  options: {
+    seed: { type: "string" },
+    package: { type: "boolean" },
+    postgres: { type: "boolean" },
+    browser: { type: "boolean" },
+  },
 });
-const suite = values.package ? "package" : values.postgres ? "postgres" : undefined;
+const suite = (["package", "postgres", "browser"] as const).find((name) => values[name] === true);
 const expectedFiles = [
   ...new Bun.Glob(suite === undefined ? "test/**/*.test.ts" : SUITES[suite]).scanSync("."),
 ];

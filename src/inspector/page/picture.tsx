@@ -16,6 +16,7 @@ import { statusClass } from "./parts.js";
 import { hrefOf } from "./router.js";
 
 const LANE = 26;
+const BAR = 16;
 const HEAD = 44;
 const FOOT = 22;
 const EDGE = 14;
@@ -323,24 +324,29 @@ function LoopLine({
     return null;
   }
   const side = x + 26 > width ? -1 : 1;
-  const [start, end] = [from, to].map((row) => HEAD + row * LANE + LANE / 2) as [number, number];
-  const bend = from === to ? start - LANE : end;
+  const [start, end] = [HEAD + from * LANE + LANE / 2, HEAD + to * LANE + LANE / 2];
+  // It comes to the edge of the bar, whose text stays free.
+  const isUp = to <= from;
+  const edge = isUp ? end + BAR / 2 + 1 : end - BAR / 2 - 1;
+  const [at, back] = [x + side * 10, isUp ? 5 : -5];
+  const bend = from === to ? edge + LANE : (start + edge) / 2;
   return (
     <g class="loop" data-id={loop.mark.checkpoint.id}>
-      <title>{`Back from ${visible(loop.mark.checkpoint.cycle?.backEdge ?? "")}, iteration ${loop.iteration}`}</title>
-      <path d={`M${x} ${start} C${x + side * 20} ${start} ${x + side * 20} ${bend} ${x + side * 3} ${end}`} />
-      <path d={`M${x + side * 9} ${end - 4} L${x + side * 2} ${end} L${x + side * 9} ${end + 5}`} />
+      <title>{`Back by ${visible(loop.mark.checkpoint.cycle?.backEdge ?? "")}, iteration ${loop.iteration}`}</title>
+      <path d={`M${x} ${start} C${x + side * 14} ${start} ${at} ${bend} ${at} ${edge}`} />
+      <path d={`M${at - 4} ${edge + back} L${at} ${edge} L${at + 4} ${edge + back}`} />
     </g>
   );
 }
 
-/** Without labels that would touch the one before. */
+/** Without labels that would touch the one before, or say the same. */
 function readable(ticks: Scale["ticks"], x: (at: number) => number): Scale["ticks"] {
-  let last = Number.NEGATIVE_INFINITY;
-  return ticks.filter(({ at }) => {
-    const hasRoom = x(at) - last >= LEAST_TICK;
-    last = hasRoom ? x(at) : last;
-    return hasRoom;
+  let last: { x: number; label: string } | undefined;
+  return ticks.filter(({ at, milliseconds }) => {
+    const tick = { x: x(at), label: duration(milliseconds) };
+    const isReadable = last === undefined || (tick.x - last.x >= LEAST_TICK && tick.label !== last.label);
+    last = isReadable ? tick : last;
+    return isReadable;
   });
 }
 
@@ -400,7 +406,7 @@ function Bar({
       <title>
         {`${visible(visit.node)}, ${visit.status}, ${time}${visit.iteration > 1 ? `, time ${visit.iteration}` : ""}${visit.error === undefined ? "" : `: ${visible(visit.error)}`}`}
       </title>
-      <rect class={classes} x={x} y={y} width={width} height={LANE - 10} rx={3} />
+      <rect class={classes} x={x} y={y} width={width} height={BAR} rx={3} />
       {name === "failed" && (
         <text class="bar-sign" x={x + width / 2} y={y + 12} text-anchor="middle">
           ✕

@@ -31,6 +31,10 @@ export function SessionView({
   if (run === undefined) {
     return (
       <main>
+        <p class="quiet">
+          <a href={hrefOf({ view: "sessions" })}>Sessions</a> / {visible(session)}
+        </p>
+        <h1>Session</h1>
         <Problem error={error} />
         {error === undefined && <Loading />}
       </main>

@@ -112,15 +112,21 @@ function SessionRows({ filter }: { filter: Filter }) {
           `, of which the newest ${number(MOST_ROWS)} can be scrolled to: search for others`}
       </p>
       <Problem error={list.error} />
-      {list.total === 0 && <p class="empty">No session matches.</p>}
+      {list.total === 0 && (
+        <p class="empty">
+          {filter === EVERY
+            ? "No session was saved yet. This page shows the first one as soon as it is there."
+            : "No session matches."}
+        </p>
+      )}
       <ul
         ref={frame}
         class={`rows${rows === 0 ? " none" : ""}`}
+        style={{ "--height": `${rows * rowHeight}px` }}
         aria-label="Sessions, newest first"
         onScroll={(event) => setTop(event.currentTarget.scrollTop)}
         onKeyDown={walk}
       >
-        <li class="spacer" role="presentation" style={{ height: `${rows * rowHeight}px` }} />
         {Array.from({ length: Math.max(0, last - first) }, (_, index) => {
           const row = first + index;
           return (
