@@ -20,7 +20,7 @@ const OTHERS = [
 
 /** @param now The time of the last write; the runs are hours before it. */
 export async function writeSampleRuns(path: string, now: number): Promise<void> {
-  const clock = new Clock(now - 26 * 3_600_000);
+  const clock = new Clock(now - 18 * 3_600_000);
   await using store = new SqliteCheckpointStore(path, { clock: clock.now });
   for (const [title, workspaceId] of OTHERS) {
     await writeShortRun(new Run(store, clock, await create(store, title, workspaceId)));
