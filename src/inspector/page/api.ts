@@ -70,7 +70,10 @@ export const live = new LiveFile();
 
 export function useLiveState(): LiveState {
   const [state, setState] = useState(live.state);
-  useEffect(() => live.subscribe(() => setState(live.state)), []);
+  useEffect(() => {
+    setState(live.state); // It may have changed since the first render.
+    return live.subscribe(() => setState(live.state));
+  }, []);
   return state;
 }
 
@@ -83,6 +86,7 @@ export function useChanges(): { changes: number; took: (milliseconds: number) =>
   const pause = useRef(LEAST_PAUSE_MS);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
+    setChanges(live.changes); // There may have been some since the first render.
     const unsubscribe = live.subscribe(() => {
       timer ??= setTimeout(() => {
         timer = undefined;

@@ -61,7 +61,7 @@ const LIVE: Record<LiveState, string> = {
 function LiveSign() {
   const state = useLiveState();
   return (
-    <span class={`live ${state}`} role="status">
+    <span class={`live-sign ${state}`} role="status">
       <span class="dot" aria-hidden="true" /> {LIVE[state]}
     </span>
   );

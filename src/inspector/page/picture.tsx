@@ -17,6 +17,9 @@ import { hrefOf } from "./router.js";
 
 const LANE = 26;
 const BAR = 16;
+
+/** Of the bend of a loop's line. */
+const LOOP = 5;
 const HEAD = 44;
 const FOOT = 22;
 const EDGE = 14;
@@ -73,7 +76,7 @@ export function RunPicture({ picture, forks, selected, onSelect }: Props) {
             +
           </button>
         </fieldset>
-        <Legend />
+        <Legend picture={picture} forks={branches.length} />
       </div>
       <div class="lanes">
         <div class="lane-names">
@@ -103,32 +106,50 @@ export function RunPicture({ picture, forks, selected, onSelect }: Props) {
   );
 }
 
-function Legend() {
+/** Only what is in the picture, but for what every reader must know. */
+function Legend({ picture, forks }: { picture: Picture; forks: number }) {
+  const visits = picture.lanes.flatMap(visitsOf);
+  const found = new Set(visits.map(({ status }) => statusClass(status)));
+  const statuses = SHOWN_STATUSES.filter((status) => status === "completed" || found.has(status));
   return (
     <ul class="legend" aria-label="Legend">
-      <li>
-        <span class="swatch completed" /> completed
-      </li>
-      <li>
-        <span class="swatch failed" /> failed
-      </li>
-      <li>
-        <span class="swatch pending" /> pending
-      </li>
-      <li>
-        <span class="swatch copied" /> copied by a fork
-      </li>
+      {statuses.map((status) => (
+        <li key={status}>
+          <span class={`swatch ${status}`} /> {status}
+        </li>
+      ))}
+      {visits.some(({ isCopied }) => isCopied) && (
+        <li>
+          <span class="swatch copied" /> copied by a fork
+        </li>
+      )}
       <li>
         <span class="dot" /> checkpoint
       </li>
-      <li>
-        <span class="sign" aria-hidden="true">
-          ↺
-        </span>{" "}
-        went back
-      </li>
+      {picture.loops.length > 0 && (
+        <li>
+          <span class="sign loop-sign" aria-hidden="true">
+            ↺
+          </span>{" "}
+          went back
+        </li>
+      )}
+      {forks > 0 && (
+        <li>
+          <span class="sign fork-sign" aria-hidden="true">
+            ↳
+          </span>{" "}
+          fork
+        </li>
+      )}
     </ul>
   );
+}
+
+const SHOWN_STATUSES = ["completed", "failed", "running", "skipped", "pending"];
+
+function visitsOf(lane: Lane): Visit[] {
+  return [...lane.visits, ...lane.children.flatMap(visitsOf)];
 }
 
 function LaneName({ lane, isOpen, onToggle }: { lane: Lane; isOpen: boolean; onToggle: () => void }) {
@@ -267,7 +288,6 @@ function Drawing({ picture, lanes, branches, mode, zoom, selected, onSelect }: D
             x={place.mark(loop.mark)}
             from={lanes.findIndex(({ key }) => key === loop.from)}
             to={lanes.findIndex(({ key }) => key === loop.to)}
-            width={width}
           />
         ))}
         {picture.marks.map((mark, index) => (
@@ -307,34 +327,23 @@ function BranchLine({ fork, x, y, width }: { fork: ForkLink; x: number; y: numbe
 }
 
 /** From the node that decided to the one that runs again. */
-function LoopLine({
-  loop,
-  x,
-  from,
-  to,
-  width,
-}: {
-  loop: Loop;
-  x: number;
-  from: number;
-  to: number;
-  width: number;
-}) {
+function LoopLine({ loop, x, from, to }: { loop: Loop; x: number; from: number; to: number }) {
   if (from < 0 || to < 0) {
     return null;
   }
-  const side = x + 26 > width ? -1 : 1;
   const [start, end] = [HEAD + from * LANE + LANE / 2, HEAD + to * LANE + LANE / 2];
-  // It comes to the edge of the bar, whose text stays free.
-  const isUp = to <= from;
-  const edge = isUp ? end + BAR / 2 + 1 : end - BAR / 2 - 1;
-  const [at, back] = [x + side * 10, isUp ? 5 : -5];
-  const bend = from === to ? edge + LANE : (start + edge) / 2;
+  // Left of the bar that runs again: what is between has ended by then, and texts stay free.
+  const up = to <= from ? -1 : 1;
+  const [at, tip] = [x - 7, x - 1];
+  const way =
+    from === to
+      ? `M${at} ${start - BAR / 2} q${LOOP} ${-LOOP * 2} ${LOOP * 2} 0`
+      : `M${at} ${start + (up * BAR) / 2} V${end - up * LOOP} Q${at} ${end} ${tip} ${end}`;
   return (
     <g class="loop" data-id={loop.mark.checkpoint.id}>
       <title>{`Back by ${visible(loop.mark.checkpoint.cycle?.backEdge ?? "")}, iteration ${loop.iteration}`}</title>
-      <path d={`M${x} ${start} C${x + side * 14} ${start} ${at} ${bend} ${at} ${edge}`} />
-      <path d={`M${at - 4} ${edge + back} L${at} ${edge} L${at + 4} ${edge + back}`} />
+      <path d={way} />
+      {from !== to && <path d={`M${tip - 4} ${end - 4} L${tip} ${end} L${tip - 4} ${end + 4}`} />}
     </g>
   );
 }
