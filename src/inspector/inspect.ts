@@ -9,16 +9,11 @@ import { text } from "../validation/arguments.js";
 import { messageOf } from "../values/describe.js";
 import { Access } from "./access.js";
 import { openInBrowser } from "./browser.js";
-import {
-  DEFAULT_PORT,
-  type InspectOptions,
-  type InspectSettings,
-  inspectSettings,
-  isLoopback,
-} from "./options.js";
+import type { InspectOptions } from "./options.js";
 import { readPage } from "./page-file.js";
 import { InspectedFile } from "./reading/file.js";
 import { Routes } from "./routes.js";
+import { DEFAULT_PORT, type InspectSettings, inspectSettings, isLoopback } from "./settings.js";
 
 /** A running inspector. */
 export interface Inspector {

@@ -1,12 +1,4 @@
-/** The options of the inspector, and the one check of them. */
-import {
-  mustBe,
-  nonNegativeInteger,
-  optionalBoolean,
-  optionalObject,
-  optionalText,
-} from "../validation/arguments.js";
-import { isInstance } from "../values/describe.js";
+/** The options of the inspector; settings.ts checks them. */
 
 /** All are optional; unknown names are rejected. */
 export interface InspectOptions {
@@ -33,51 +25,4 @@ export interface InspectOptions {
    * @default false
    */
   allowFork?: boolean | undefined;
-}
-
-export interface InspectSettings {
-  /** `undefined`: the default, or a free one. */
-  port: number | undefined;
-  host: string;
-  open: boolean;
-  signal: AbortSignal | undefined;
-  allowFork: boolean;
-}
-
-export const DEFAULT_PORT = 7423;
-
-const HIGHEST_PORT = 65_535;
-
-export function inspectSettings(options: unknown): InspectSettings {
-  const given = optionalObject("options", options, ["port", "host", "open", "signal", "allowFork"]);
-  return {
-    port: optionalPort(given.port),
-    host: optionalText("options.host", given.host) ?? "127.0.0.1",
-    open: optionalBoolean("options.open", given.open) === true,
-    signal: optionalSignal(given.signal),
-    allowFork: optionalBoolean("options.allowFork", given.allowFork) === true,
-  };
-}
-
-/** Whether only this machine can connect. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-function optionalPort(value: unknown): number | undefined {
-  if (value === undefined || value === null) {
-    return undefined;
-  }
-  const port = nonNegativeInteger("options.port", value);
-  if (port > HIGHEST_PORT) {
-    throw mustBe("options.port", `an integer from 0 to ${HIGHEST_PORT}`, value);
-  }
-  return port;
-}
-
-function optionalSignal(value: unknown): AbortSignal | undefined {
-  if (value !== undefined && value !== null && !isInstance(value, AbortSignal)) {
-    throw mustBe("options.signal", "an AbortSignal", value);
-  }
-  return value ?? undefined;
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import * as entry from "../../src/index.js";
+import { DEFAULT_PORT, inspectSettings } from "../../src/inspector/settings.js";
 import { settingsOf } from "../../src/validation/options.js";
 import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
 
@@ -111,6 +112,18 @@ test("README.md names every option, and no other", () => {
   const [list] = /^- \*\*Options\*\*: .*?, each with/ms.exec(readme) ?? [""];
   const named = [...list.matchAll(/`(\w+)`/g)].map((match) => match[1]);
   expect(named.toSorted()).toEqual(Object.keys(settingsOf({})).toSorted());
+});
+
+test("docs/api.md's table of the inspector's options has every option with its default", () => {
+  const rows = tableIn(section("Inspector"));
+  const { port, signal, ...defaults } = inspectSettings({});
+  expect([port, signal]).toEqual([undefined, undefined]);
+  const stated = new Map(rows.map(([name, , value]) => [name, value?.replaceAll(/^"|"$/g, "")]));
+  expect([...stated.keys()].toSorted()).toEqual(Object.keys(inspectSettings({})).toSorted());
+  expect(stated.get("port")).toStartWith(String(DEFAULT_PORT));
+  for (const [name, value] of Object.entries(defaults)) {
+    expect([name, stated.get(name)]).toEqual([name, String(value)]);
+  }
 });
 
 describe("docs/api.md's table of options", () => {
