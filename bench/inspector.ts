@@ -16,8 +16,13 @@ const ROUNDS = 9;
 const LONG_RUN = 1_000;
 const NODES = 12;
 /** Of one measurement of the writer's rate. */
-const WRITING_MS = 3_000;
-const WRITER_ROUNDS = 10;
+const WINDOW_MS = 1_000;
+const WINDOWS = 30;
+
+const VIEWS: readonly (readonly [name: string, hashOf: (session: string) => string])[] = [
+  ["the list of sessions", () => "#/"],
+  ["its own run", (session) => `#/session/${session}`],
+];
 
 if (process.argv[2] === "writer") {
   await write(process.argv[3] ?? "");
@@ -169,52 +174,101 @@ async function memory(path: string, browser: Browser): Promise<void> {
   await close();
 }
 
-/** Rates with and without an open page alternate, so that what else the machine does falls on both. */
+/** Windows with and without an open page alternate, so that what else the machine does falls on both. */
 async function besideWriter(path: string, browser: Browser): Promise<void> {
-  const [without, beside]: [number[], number[]] = [[], []];
-  for (let round = 0; round < WRITER_ROUNDS; round += 1) {
-    without.push(await rateOf(path));
-    const { page, close } = await open(path, browser);
-    beside.push(await rateOf(path));
-    await page.evaluate("1");
-    await close();
+  const writer = new Writer(path);
+  const inspector = await inspect(path, { port: 0 });
+  const page = await browser.newPage();
+  const show = async (hash: string) => {
+    await page.goto("about:blank");
+    await page.goto(inspector.url + hash);
+    await page
+      .locator(hash === "#/" ? "a.session-row" : ".mark")
+      .first()
+      .waitFor();
+  };
+  for (const [name, hashOf] of VIEWS) {
+    const ratios: number[] = [];
+    for (let round = 0; round < WINDOWS; round += 1) {
+      const session = await writer.startSession();
+      await Bun.sleep(50); // Something is in it.
+      await show(hashOf(session));
+      const beside = await writer.rate();
+      await page.goto("about:blank");
+      ratios.push((beside / (await writer.rate())) * 100);
+    }
+    console.log(`a writer's rate beside ${name}, of its rate without: ${summary(ratios, " %")}`);
   }
-  const ratios = without.map((rate, round) => (beside[round] ?? 0) / rate);
-  console.log(`saves per second without: ${summary(without, "")}, beside a page: ${summary(beside, "")}`);
-  console.log(
-    `a writer's rate beside a page, of its rate without, by pairs: ${summary(
-      ratios.map((ratio) => ratio * 100),
-      " %",
-    )}`,
-  );
+  await page.close();
+  await inspector.close();
+  writer.stop();
 }
 
-async function rateOf(path: string): Promise<number> {
-  const writer = Bun.spawn([process.execPath, import.meta.path, "writer", path], { stdout: "pipe" });
-  const rate = Number(await new Response(writer.stdout).text());
-  await writer.exited;
-  return rate;
-}
+/** A process that saves one checkpoint after the other. */
+class Writer {
+  readonly #child;
+  #resolve: (answer: string) => void = () => {};
 
-/** One checkpoint after the other, as a run saves them. */
-async function write(path: string): Promise<void> {
-  await using store = new SqliteCheckpointStore(path);
-  const { id } = await store.createSession("./writer", { title: "The writer" });
-  const began = performance.now();
-  let version = 0;
-  while (performance.now() - began < WRITING_MS) {
-    version += 1;
-    await store.saveCheckpoint({
-      ...{ sessionId: id, namespace: "", version, step: version - 1, source: "loop", pendingNodes: ["next"] },
-      nodeResults: { work: { status: "completed", output: `wave ${version}` } },
+  constructor(path: string) {
+    this.#child = Bun.spawn([process.execPath, import.meta.path, "writer", path], {
+      stdout: "inherit",
+      ipc: (answer) => this.#resolve(String(answer)),
     });
   }
-  console.log(version / ((performance.now() - began) / 1_000));
+
+  startSession(): Promise<string> {
+    return this.#ask("session");
+  }
+
+  /** Saves per second. */
+  async rate(): Promise<number> {
+    const [began, before] = [performance.now(), Number(await this.#ask("saves"))];
+    await Bun.sleep(WINDOW_MS);
+    return ((Number(await this.#ask("saves")) - before) / (performance.now() - began)) * 1_000;
+  }
+
+  stop(): void {
+    this.#child.kill();
+  }
+
+  #ask(question: "session" | "saves"): Promise<string> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#child.send(question);
+    });
+  }
+}
+
+async function write(path: string): Promise<void> {
+  await using store = new SqliteCheckpointStore(path);
+  let [saves, version, session] = [0, 0, await store.createSession("./writer", { title: "The writer" })];
+  process.on("message", async (question) => {
+    if (question === "session") {
+      session = await store.createSession("./writer", { title: "The writer" });
+      version = 0;
+    }
+    process.send?.(question === "session" ? session.id : String(saves));
+  });
+  for (;;) {
+    version += 1;
+    await store.saveCheckpoint({
+      ...{
+        sessionId: session.id,
+        namespace: "",
+        version,
+        step: version,
+        source: "loop",
+        pendingNodes: ["next"],
+      },
+      nodeResults: { work: { status: "completed", output: `wave ${version}` } },
+    });
+    saves += 1;
+  }
 }
 
 function summary(values: readonly number[], unit = " ms"): string {
   const sorted = values.toSorted((one, other) => one - other);
   const at = (part: number) =>
     (sorted[Math.round((sorted.length - 1) * part)] ?? 0).toFixed(unit === " %" ? 1 : 0);
-  return `median ${at(0.5)}${unit}, from ${at(0)} to ${at(1)}`;
+  return `median ${at(0.5)}${unit}, half of them from ${at(0.25)} to ${at(0.75)}, all from ${at(0)} to ${at(1)}`;
 }

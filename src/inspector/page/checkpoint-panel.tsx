@@ -197,6 +197,9 @@ function Forks({ forks }: { forks: readonly ForkLink[] }) {
   );
 }
 
+/** Around the checkpoint; the view of differences has all. */
+const MOST_CHOICES = 100;
+
 function Comparison({
   id,
   checkpoints,
@@ -211,6 +214,9 @@ function Comparison({
   if (checkpoints.length < 2) {
     return null;
   }
+  const at = checkpoints.findIndex((checkpoint) => checkpoint.id === id);
+  const first = Math.max(0, Math.min(at - MOST_CHOICES / 2, checkpoints.length - MOST_CHOICES));
+  const choices = checkpoints.slice(first, first + MOST_CHOICES).reverse();
   return (
     <div class="compare-with">
       {before !== undefined && (
@@ -232,7 +238,7 @@ function Comparison({
           <option value="" disabled>
             another checkpoint…
           </option>
-          {checkpoints.toReversed().map((checkpoint) => (
+          {choices.map((checkpoint) => (
             <option key={checkpoint.id} value={checkpoint.id} disabled={checkpoint.id === id}>
               {nameOf(checkpoint)}
             </option>

@@ -1,5 +1,5 @@
 /** The run as a picture: lanes over time or by steps, with a mark at each checkpoint. */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ForkLink } from "../answers.js";
 import { duration, titleOf, visible } from "./format.js";
 import {
@@ -249,57 +249,59 @@ function Drawing({ picture, lanes, branches, mode, zoom, selected, onSelect }: D
       onKeyDown={walk}
       onClick={choose}
     >
-      <svg width={width} height={height} aria-hidden="true" focusable="false">
-        <Stripes count={rows} width={width} />
-        {mode === "time" && <TimeAxis scale={scale} width={width} height={height} />}
-        {selectedMark !== undefined && (
-          <line
-            class="cursor"
-            x1={place.mark(selectedMark)}
-            x2={place.mark(selectedMark)}
-            y1={20}
-            y2={height - FOOT}
-          />
-        )}
-        {branches.map(({ fork, mark }, index) => (
-          <BranchLine
-            key={fork.sessionId}
-            fork={fork}
-            x={place.mark(mark)}
-            y={HEAD + (lanes.length + index) * LANE + LANE / 2}
-            width={width}
-          />
-        ))}
-        {lanes.map((lane, row) =>
-          lane.visits.map((visit) => (
-            <Bar
-              key={`${lane.key}${visit.iteration}`}
-              visit={visit}
-              row={row}
-              place={place}
-              isSelected={visit.checkpoint === selected}
+      {width > 0 && (
+        <svg width={width} height={height} aria-hidden="true" focusable="false">
+          <Stripes count={rows} width={width} />
+          {mode === "time" && <TimeAxis scale={scale} width={width} height={height} />}
+          {selectedMark !== undefined && (
+            <line
+              class="cursor"
+              x1={place.mark(selectedMark)}
+              x2={place.mark(selectedMark)}
+              y1={20}
+              y2={height - FOOT}
             />
-          )),
-        )}
-        {picture.loops.map((loop) => (
-          <LoopLine
-            key={loop.mark.checkpoint.id}
-            loop={loop}
-            x={place.mark(loop.mark)}
-            from={lanes.findIndex(({ key }) => key === loop.from)}
-            to={lanes.findIndex(({ key }) => key === loop.to)}
-          />
-        ))}
-        {picture.marks.map((mark, index) => (
-          <MarkDot
-            key={mark.checkpoint.id}
-            mark={mark}
-            x={place.mark(mark)}
-            room={place.roomAfter(index)}
-            isSelected={mark.checkpoint.id === selected}
-          />
-        ))}
-      </svg>
+          )}
+          {branches.map(({ fork, mark }, index) => (
+            <BranchLine
+              key={fork.sessionId}
+              fork={fork}
+              x={place.mark(mark)}
+              y={HEAD + (lanes.length + index) * LANE + LANE / 2}
+              width={width}
+            />
+          ))}
+          {lanes.map((lane, row) =>
+            lane.visits.map((visit) => (
+              <Bar
+                key={`${lane.key}${visit.iteration}`}
+                visit={visit}
+                row={row}
+                place={place}
+                isSelected={visit.checkpoint === selected}
+              />
+            )),
+          )}
+          {picture.loops.map((loop) => (
+            <LoopLine
+              key={loop.mark.checkpoint.id}
+              loop={loop}
+              x={place.mark(loop.mark)}
+              from={lanes.findIndex(({ key }) => key === loop.from)}
+              to={lanes.findIndex(({ key }) => key === loop.to)}
+            />
+          ))}
+          {picture.marks.map((mark, index) => (
+            <MarkDot
+              key={mark.checkpoint.id}
+              mark={mark}
+              x={place.mark(mark)}
+              room={place.roomAfter(index)}
+              isSelected={mark.checkpoint.id === selected}
+            />
+          ))}
+        </svg>
+      )}
     </div>
   );
 }
@@ -453,7 +455,6 @@ function MarkDot({
           : `, back by ${visible(checkpoint.cycle?.backEdge ?? "")}, iteration ${iteration}`}
         {forks === 0 ? "" : `, ${forks} forked from here`}
       </title>
-      <rect class="hit" x={x - 6} y={0} width={12} height={HEAD} />
       <circle cx={x} cy={30} r={isInner ? 3 : 5} />
       {hasText && (
         <text x={x} y={17} text-anchor="middle">
@@ -525,9 +526,10 @@ export function walked(
     : marks[Math.max(0, Math.min(index, marks.length - 1))]?.checkpoint.id;
 }
 
+/** 0 until the element is there: a long run is drawn once. */
 function useWidth(element: { readonly current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(800);
-  useEffect(() => {
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
     const { current } = element;
     if (current === null) {
       return;
