@@ -111,6 +111,25 @@ describe("a run", () => {
     expect(next.checkpoints[0].changes[0].startedAt).toBe(40);
   });
 
+  test("that was killed within a graph of a node stands as that node is pending, not as the inner graph ended", async () => {
+    let sessionId = "";
+    await using inspected = await Inspected.open({}, async (store) => {
+      sessionId = (await store.createSession("/work")).id;
+      await store.saveCheckpoint(
+        checkpointOf(sessionId, 1, { plan: done(1, 0, 1) }, { namespace: "run", pendingNodes: ["write"] }),
+      );
+      await store.saveCheckpoint(
+        checkpointOf(sessionId, 1, { polish: done(2, 1, 2) }, { namespace: "write" }),
+      );
+    });
+    const { session, latestId, checkpoints } = (await inspected.ask("run", { session: sessionId })).body;
+    expect(session).toMatchObject({ state: "pending", nodes: ["write"] });
+    expect(latestId).toBe(checkpoints[0].id);
+    expect(latestId).toBe((await inspected.store.getLatestCheckpoint(sessionId))?.id);
+    const [listed] = (await inspected.ask("sessions")).body.items;
+    expect(listed).toMatchObject({ state: "pending", nodes: ["write"] });
+  });
+
   test("is read again as a whole after a checkpoint was deleted", async () => {
     let sessionId = "";
     await using inspected = await Inspected.open({}, async (store) => {

@@ -34,6 +34,8 @@ const LARGE_OUTPUTS_IN_MAINTENANCE = "test/maintenance/large-outputs.test.ts";
 const CLI_CHANGING = "test/cli/changing.test.ts";
 const SHORT_TRANSACTIONS = "test/maintenance/short-transactions.test.ts";
 const FAULTS = "test/faults/faults.test.ts";
+const INSPECTOR_ACCESS = "test/inspector/access.test.ts";
+const INSPECTOR_ANSWERS = "test/inspector/answers.test.ts";
 
 const COPY_TEXT = "test/unit/postgres-copy.test.ts";
 const POSTGRES_COPY = "test/postgres/copy.postgres-test.ts";
@@ -1255,6 +1257,51 @@ const POSTGRES: readonly Mutation[] = [
   },
 ];
 
+const INSPECTOR: readonly Mutation[] = [
+  {
+    file: "src/inspector/access.ts",
+    find: "if (!this.#isOurs(host)) {",
+    replace: "if (false) {",
+    breaks: "a page of another site reads the file after DNS rebinding",
+    tests: [INSPECTOR_ACCESS],
+  },
+  {
+    file: "src/inspector/access.ts",
+    find: "origin !== null &&",
+    replace: "false &&",
+    breaks: "a page of another origin reads the file",
+    tests: [INSPECTOR_ACCESS],
+  },
+  {
+    file: "src/inspector/access.ts",
+    find: "HttpOnly; ",
+    replace: "",
+    breaks: "scripts read the token",
+    tests: [INSPECTOR_ACCESS],
+  },
+  {
+    file: "src/inspector/routes.ts",
+    find: "|| !this.#access.mayFork(request)",
+    replace: "",
+    breaks: "a fork needs no token of the page",
+    tests: [INSPECTOR_ACCESS],
+  },
+  {
+    file: "src/inspector/routes.ts",
+    find: "if (this.#file.isGone) {",
+    replace: "if (false) {",
+    breaks: "a page goes on reading a file that was deleted",
+    tests: [INSPECTOR_ANSWERS],
+  },
+  {
+    file: "src/inspector/reading/checkpoint-row.ts",
+    find: "newest?.has_others === 1 ?",
+    replace: "newest === undefined ?",
+    breaks: "a run that was killed within a graph of a node stands as finished",
+    tests: [INSPECTOR_ANSWERS],
+  },
+];
+
 export const MUTATIONS: readonly Mutation[] = [
   ...OPENING,
   ...SCHEMA_AND_MIGRATIONS,
@@ -1267,4 +1314,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...WIRE_FORMAT,
   ...MAINTENANCE,
   ...POSTGRES,
+  ...INSPECTOR,
 ];
