@@ -13,7 +13,7 @@ import { Forks } from "./reading/forks.js";
 import { readGrowth } from "./reading/growth.js";
 import { Unread } from "./reading/node-results.js";
 import { Runs } from "./reading/run.js";
-import { LARGEST_PAGE, SessionList } from "./reading/sessions.js";
+import { LARGEST_PAGE, SessionItems, SessionList } from "./reading/sessions.js";
 
 const NEEDS_LINK =
   "This page needs the link that the inspector printed when it was started: it carries a token that only you have.";
@@ -47,9 +47,10 @@ export class Routes {
     this.#access = access;
     this.#page = page;
     this.#allowFork = allowFork;
-    this.#sessions = new SessionList(file);
+    const items = new SessionItems(file);
+    this.#sessions = new SessionList(file, items);
     this.#forks = new Forks(file);
-    this.#runs = new Runs(file, this.#forks);
+    this.#runs = new Runs(file, this.#forks, items);
     this.#live = new Live(file);
     this.#reads = this.#makeReads();
   }

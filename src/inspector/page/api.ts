@@ -77,13 +77,17 @@ export function useLiveState(): LiveState {
   return state;
 }
 
-/** At most this many answers a second for one view, and never more than a tenth of the time spent on them. */
-const LEAST_PAUSE_MS = 300;
+/** Between two answers of one view: what was saved is there within a second. Slow answers take a twentieth of the time at most. */
+const LEAST_PAUSE_MS = 500;
+const PAUSE_PER_ANSWER = 20;
 
 /** A number that grows when the file changed, but not faster than answers can be had. */
-export function useChanges(): { changes: number; took: (milliseconds: number) => void } {
+export function useChanges(least = LEAST_PAUSE_MS): {
+  changes: number;
+  took: (milliseconds: number) => void;
+} {
   const [changes, setChanges] = useState(live.changes);
-  const pause = useRef(LEAST_PAUSE_MS);
+  const pause = useRef(least);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     setChanges(live.changes); // There may have been some since the first render.
@@ -101,7 +105,7 @@ export function useChanges(): { changes: number; took: (milliseconds: number) =>
   return {
     changes,
     took: (milliseconds) => {
-      pause.current = Math.min(5_000, Math.max(LEAST_PAUSE_MS, milliseconds * 10));
+      pause.current = Math.min(5_000, Math.max(least, milliseconds * PAUSE_PER_ANSWER));
     },
   };
 }
@@ -114,11 +118,15 @@ export interface Answered<T> {
 }
 
 /** Asks when the parameters change, and again when the file did. What was there stays until the new answer has come. */
-export function useAnswer<T>(path: string, parameters: Parameters, { isLive = true } = {}): Answered<T> {
+export function useAnswer<T>(
+  path: string,
+  parameters: Parameters,
+  { isLive = true, pause = LEAST_PAUSE_MS } = {},
+): Answered<T> {
   const url = urlOf(path, parameters);
   const [answer, setAnswer] = useState<{ url: string; data?: T; error?: string }>({ url });
   const [reloads, setReloads] = useState(0);
-  const { changes, took } = useChanges();
+  const { changes, took } = useChanges(pause);
   const version = isLive ? changes : 0;
   useEffect(() => {
     const controller = new AbortController();

@@ -14,9 +14,12 @@ import { SessionsView } from "./sessions-view.js";
 // The cookie carries the token from here on: it must not stay in the address, which people share.
 history.replaceState(null, "", `${location.pathname}${location.hash}`);
 
+/** Its counts are of the whole file. */
+const FILE_PAUSE_MS = 3_000;
+
 function App() {
   const place = usePlace();
-  const { data: file } = useAnswer<FileAnswer>("file", {});
+  const { data: file } = useAnswer<FileAnswer>("file", {}, { pause: FILE_PAUSE_MS });
   return (
     <>
       <Header file={file} place={place} />

@@ -6,8 +6,8 @@ import { ago, count, exactTime, number, size, titleOf, visible } from "./format.
 import { Problem, StateChip } from "./parts.js";
 import { hrefOf } from "./router.js";
 
-const PAGE = 100;
-const MOST_PAGES = 12;
+const PAGE = 50;
+const MOST_PAGES = 24;
 const MARGIN = 6;
 
 /** Browsers give up on elements that are higher than some ten million pixels. */

@@ -57,10 +57,15 @@ function parsedOrUndefined(text: unknown): unknown {
 }
 
 /** The checkpoint that a run would resume from, as the store finds it. */
-export function latestRow({ statements }: InspectedFile, sessionId: string): Row | null {
+export function latestRow(file: InspectedFile, sessionId: string): Row | null {
+  const id = latestId(file, sessionId);
+  return id === undefined ? null : file.statements.checkpoint.get(id);
+}
+
+export function latestId({ statements }: InspectedFile, sessionId: string): string | undefined {
   const newest = statements.latestOfLastNamespace.get(sessionId);
   const found = newest?.has_others === 1 ? statements.latestOfOutermost.get(sessionId) : newest;
-  return found === null || found === undefined ? null : statements.checkpoint.get(textOf(found.id));
+  return found === null || found === undefined ? undefined : textOf(found.id);
 }
 
 /** How a run stands, from its latest checkpoint. */

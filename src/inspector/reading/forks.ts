@@ -5,7 +5,7 @@
 import type { Row } from "../../database/connection.js";
 import { nextTurn, sleep } from "../../runtime/event-loop.js";
 import type { FamilyAnswer, FamilyMember, ForkLink, RunAnswer } from "../answers.js";
-import { latestRow, stateOf } from "./checkpoint-row.js";
+import { latestId, latestRow, stateOf } from "./checkpoint-row.js";
 import { counted, type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
 import { LONGEST_TITLE } from "./sessions.js";
 
@@ -66,13 +66,13 @@ export class Forks {
       return undefined;
     }
     const { originalId, parentId, version } = fork;
-    const latest = latestRow(this.#file, originalId);
+    const latest = latestId(this.#file, originalId);
     return {
       sessionId: originalId,
       title: this.#titleOf(originalId),
       checkpointId: parentId,
       version,
-      ...(latest === null ? {} : { latestId: textOf(latest.id) }),
+      ...(latest === undefined ? {} : { latestId: latest }),
     };
   }
 

@@ -1,11 +1,11 @@
 /** A run as a picture: its checkpoints in the order they were saved, each with what changed since the one before. */
 import type { Row } from "../../database/connection.js";
 import type { NodeChange, RunAnswer, RunCheckpoint } from "../answers.js";
-import { latestRow, toNodeChange, toPlainCheckpoint } from "./checkpoint-row.js";
-import { counted, type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
+import { latestId, toNodeChange, toPlainCheckpoint } from "./checkpoint-row.js";
+import { counted, type InspectedFile, numberOf, optionalTextOf } from "./file.js";
 import type { Forks } from "./forks.js";
 import { parse, readNodeResults, Unread, type WireResult } from "./node-results.js";
-import { toSessionItem } from "./sessions.js";
+import type { SessionItems } from "./sessions.js";
 import { toValueNode } from "./wire.js";
 
 /** Checkpoints of one answer. */
@@ -29,11 +29,13 @@ const MOST_RUNS = 4;
 export class Runs {
   readonly #file: InspectedFile;
   readonly #forks: Forks;
+  readonly #items: SessionItems;
   readonly #known = new Map<string, KnownRun>();
 
-  constructor(file: InspectedFile, forks: Forks) {
+  constructor(file: InspectedFile, forks: Forks, items: SessionItems) {
     this.#file = file;
     this.#forks = forks;
+    this.#items = items;
   }
 
   read(sessionId: string, { before, after }: RunPage): RunAnswer | undefined {
@@ -43,13 +45,13 @@ export class Runs {
     }
     const origin = this.#forks.originOf(sessionId);
     const metadata = metadataOf(row);
-    const latest = latestRow(this.#file, sessionId);
+    const latest = latestId(this.#file, sessionId);
     return {
-      session: { ...toSessionItem(this.#file, row), ...(metadata === undefined ? {} : { metadata }) },
+      session: { ...this.#items.of(row), ...(metadata === undefined ? {} : { metadata }) },
       ...(before === undefined ? this.#latest(sessionId, after) : this.#earlier(sessionId, before)),
       total: counted(this.#file.statements.countCheckpoints.get(sessionId)?.count),
       ...(origin === undefined ? {} : { origin }),
-      ...(latest === null ? {} : { latestId: textOf(latest.id) }),
+      ...(latest === undefined ? {} : { latestId: latest }),
       forks: this.#forks.of(sessionId),
     };
   }

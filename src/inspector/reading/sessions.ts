@@ -2,7 +2,7 @@
 import type { Row } from "../../database/connection.js";
 import { nextTurn } from "../../runtime/event-loop.js";
 import type { SessionItem, SessionsAnswer } from "../answers.js";
-import { stateOf } from "./checkpoint-row.js";
+import { latestId, stateOf } from "./checkpoint-row.js";
 import { counted, type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
 import { MOST_SIZED } from "./statements.js";
 
@@ -39,10 +39,12 @@ interface Order {
 
 export class SessionList {
   readonly #file: InspectedFile;
+  readonly #items: SessionItems;
   readonly #orders = new Map<string, Order>();
 
-  constructor(file: InspectedFile) {
+  constructor(file: InspectedFile, items: SessionItems) {
     this.#file = file;
+    this.#items = items;
   }
 
   async page(query: SessionsQuery): Promise<SessionsAnswer> {
@@ -51,7 +53,7 @@ export class SessionList {
     const items = this.#file.read(() =>
       Array.from(page).flatMap((rowid) => {
         const row = this.#file.statements.sessionAt.get(rowid);
-        return row === null ? [] : [toSessionItem(this.#file, row)];
+        return row === null ? [] : [this.#items.of(row)];
       }),
     );
     return {
@@ -132,8 +134,46 @@ function rowidsOf(rows: readonly unknown[][]): Float64Array {
   return Float64Array.from(rows, ([rowid]) => Number(rowid));
 }
 
-export function toSessionItem(file: InspectedFile, row: Row): SessionItem {
-  const id = textOf(row.id);
+/** Items whose sizes and states are kept, because a list is read again whenever the file changed. */
+const MOST_KNOWN = 1_000;
+
+/** What costs most of an item. */
+type Measured = Pick<SessionItem, "bytes" | "state" | "nodes">;
+
+export class SessionItems {
+  readonly #file: InspectedFile;
+  readonly #known = new Map<string, { version: string; measured: Measured }>();
+
+  constructor(file: InspectedFile) {
+    this.#file = file;
+  }
+
+  of(row: Row): SessionItem {
+    const { statements } = this.#file;
+    const id = textOf(row.id);
+    const messages = counted(statements.countMessages.get(id)?.count);
+    const checkpoints = counted(statements.countCheckpoints.get(id)?.count);
+    const latest = latestId(this.#file, id);
+    const version = JSON.stringify([row.updated_at, messages, checkpoints, latest]);
+    return { ...toPlainItem(row), id, messages, checkpoints, ...this.#measured(id, version) };
+  }
+
+  #measured(id: string, version: string): Measured {
+    const known = this.#known.get(id);
+    if (known?.version === version) {
+      return known.measured;
+    }
+    const measured = measure(this.#file, id);
+    this.#known.delete(id);
+    this.#known.set(id, { version, measured });
+    for (const oldest of [...this.#known.keys()].slice(0, -MOST_KNOWN)) {
+      this.#known.delete(oldest);
+    }
+    return measured;
+  }
+}
+
+function measure(file: InspectedFile, id: string): Measured {
   const { statements } = file;
   const sizes = [
     statements.checkpointSizes.get(id),
@@ -141,19 +181,21 @@ export function toSessionItem(file: InspectedFile, row: Row): SessionItem {
     file.outputs?.outputSizes.get(id),
   ];
   return {
-    id,
-    title: optionalTextOf(row.title)?.slice(0, LONGEST_TITLE) ?? null,
-    workspaceId: optionalTextOf(row.workspace_id),
-    directory: textOf(row.directory).slice(0, LONGEST_TITLE),
-    createdAt: numberOf(row.created_at),
-    updatedAt: numberOf(row.updated_at),
-    messages: counted(statements.countMessages.get(id)?.count),
-    checkpoints: counted(statements.countCheckpoints.get(id)?.count),
     bytes: {
       value: sizes.reduce((sum, size) => sum + numberOf(size?.bytes), 0),
       isCut: sizes.some((size) => numberOf(size?.count) > MOST_SIZED),
     },
     ...stateOf(file, id),
+  };
+}
+
+function toPlainItem(row: Row) {
+  return {
+    title: optionalTextOf(row.title)?.slice(0, LONGEST_TITLE) ?? null,
+    workspaceId: optionalTextOf(row.workspace_id),
+    directory: textOf(row.directory).slice(0, LONGEST_TITLE),
+    createdAt: numberOf(row.created_at),
+    updatedAt: numberOf(row.updated_at),
   };
 }
 

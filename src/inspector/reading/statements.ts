@@ -60,8 +60,9 @@ export const INSPECTOR_SQL = {
     SELECT page_size * page_count AS bytes, page_size * freelist_count AS free
     FROM pragma_page_size, pragma_page_count, pragma_freelist_count`,
 
+  // From the index on workspaces, which the statements below read as well: SQLite itself would take the one on ids.
   countSessions: `
-    SELECT count(*) AS count
+    SELECT count(workspace_id) + count(CASE WHEN workspace_id IS NULL THEN 1 END) AS count
     FROM main.sessions`,
 
   // From the index on workspaces, which is a fraction of the table.
