@@ -9,7 +9,7 @@ import { latestId, latestRow, stateOf } from "./checkpoint-row.js";
 import { counted, type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
 import { LONGEST_TITLE } from "./sessions.js";
 
-const SESSIONS_PER_STEP = 1_000;
+const SESSIONS_PER_STEP = 250;
 
 /** A new session may take the place of one that was deleted. */
 const LOOKED_AT_AGAIN = 500;
