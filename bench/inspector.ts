@@ -17,11 +17,11 @@ const LONG_RUN = 1_000;
 const NODES = 12;
 /** Of one measurement of the writer's rate. */
 const WINDOW_MS = 1_000;
-const WINDOWS = 30;
+const WINDOWS = 20;
 
 const VIEWS: readonly (readonly [name: string, hashOf: (session: string) => string])[] = [
-  ["the list of sessions", () => "#/"],
-  ["its own run", (session) => `#/session/${session}`],
+  ["a browser on the list of sessions", () => "#/"],
+  ["a browser on its run", (session) => `#/session/${session}`],
 ];
 
 if (process.argv[2] === "writer") {
@@ -187,21 +187,47 @@ async function besideWriter(path: string, browser: Browser): Promise<void> {
       .first()
       .waitFor();
   };
-  for (const [name, hashOf] of VIEWS) {
+  const report = async (name: string, begin: (session: string) => Promise<() => unknown>) => {
     const ratios: number[] = [];
     for (let round = 0; round < WINDOWS; round += 1) {
       const session = await writer.startSession();
       await Bun.sleep(50); // Something is in it.
-      await show(hashOf(session));
+      const end = await begin(session);
       const beside = await writer.rate();
-      await page.goto("about:blank");
+      await end();
       ratios.push((beside / (await writer.rate())) * 100);
     }
     console.log(`a writer's rate beside ${name}, of its rate without: ${summary(ratios, " %")}`);
+  };
+  await report("nothing", async () => () => {});
+  await report("the inspector, asked as by a page", async () => askAsPage(inspector.url));
+  for (const [name, hashOf] of VIEWS) {
+    await report(name, async (session) => {
+      await show(hashOf(session));
+      return () => page.goto("about:blank");
+    });
   }
   await page.close();
   await inspector.close();
   writer.stop();
+}
+
+/** Listens, and asks for the list of sessions after a change, as often as the page does. */
+async function askAsPage(link: string): Promise<() => void> {
+  const cookie = (await fetch(link)).headers.get("set-cookie")?.split(";")[0] ?? "";
+  const stop = new AbortController();
+  const ask = (path: string) =>
+    fetch(new URL(path, link), { headers: { cookie }, signal: stop.signal }).then((answer) => answer.text());
+  const events = await fetch(new URL("/api/live", link), { headers: { cookie }, signal: stop.signal });
+  const reader = events.body?.getReader();
+  const follow = async () => {
+    while ((await reader?.read())?.done === false) {
+      await ask("/api/sessions?offset=0&limit=50");
+      await Bun.sleep(500);
+    }
+  };
+  follow().catch(() => {}); // It was stopped.
+  return () => stop.abort();
 }
 
 /** A process that saves one checkpoint after the other. */
