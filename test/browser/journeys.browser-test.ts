@@ -108,6 +108,34 @@ describeInBrowser("the inspector in a browser", () => {
     expect(opened.problems).toEqual([]);
   });
 
+  test("asks for nothing while nobody looks at it, and then for all at once", async () => {
+    const live = join(folder.path, "unseen.db");
+    await using store = new SqliteCheckpointStore(live);
+    await store.createSession("./live", { title: "Seen" });
+    await using opened = await OpenPage.on(live);
+    const { page, context } = opened;
+    await page.getByRole("link", { name: "Seen" }).waitFor();
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+    });
+    const requests: string[] = [];
+    page.on("request", (request) => requests.push(request.url()));
+    await store.createSession("./live", { title: "Unseen" });
+    // By the time that another page shows it, this one has heard of it too.
+    const other = await context.newPage();
+    await other.goto(opened.origin);
+    await other.getByRole("link", { name: "Unseen" }).waitFor();
+    await store.createSession("./live", { title: "Also unseen" });
+    await other.getByRole("link", { name: "Also unseen" }).waitFor();
+    expect(requests).toEqual([]);
+    await page.evaluate(() => {
+      Reflect.deleteProperty(document, "hidden");
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    await page.getByRole("link", { name: "Also unseen" }).waitFor();
+    expect(opened.problems).toEqual([]);
+  });
+
   test("walks a fork tree with the arrow keys, and compares how two runs ended", async () => {
     const forked = join(folder.path, "forked.db");
     await using store = new SqliteCheckpointStore(forked);

@@ -77,11 +77,14 @@ export function useLiveState(): LiveState {
   return state;
 }
 
-/** Between two answers of one view: what was saved is there within a second. Slow answers take a twentieth of the time at most. */
+/**
+ * Between two answers of one view: what was saved is there within a second. Answers that are slow to get or to draw take a twentieth
+ * of the time at most, because the run that is watched needs the processor too.
+ */
 const LEAST_PAUSE_MS = 500;
 const PAUSE_PER_ANSWER = 20;
 
-/** A number that grows when the file changed, but not faster than answers can be had. */
+/** A number that grows when the file changed, but not faster than answers can be had, nor while nobody looks. */
 export function useChanges(least = LEAST_PAUSE_MS): {
   changes: number;
   took: (milliseconds: number) => void;
@@ -91,14 +94,20 @@ export function useChanges(least = LEAST_PAUSE_MS): {
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     setChanges(live.changes); // There may have been some since the first render.
-    const unsubscribe = live.subscribe(() => {
-      timer ??= setTimeout(() => {
-        timer = undefined;
+    const show = () => {
+      timer = undefined;
+      if (!document.hidden) {
         setChanges(live.changes);
-      }, pause.current);
-    });
+      }
+    };
+    const notice = () => {
+      timer ??= setTimeout(show, pause.current);
+    };
+    const unsubscribe = live.subscribe(notice);
+    document.addEventListener("visibilitychange", notice);
     return () => {
       unsubscribe();
+      document.removeEventListener("visibilitychange", notice);
       clearTimeout(timer);
     };
   }, []);
@@ -136,6 +145,7 @@ export function useAnswer<T>(
         took(performance.now() - began);
         if (!controller.signal.aborted) {
           setAnswer({ url, data });
+          onceDrawn(() => took(performance.now() - began));
         }
       },
       (error: unknown) => {
@@ -152,6 +162,14 @@ export function useAnswer<T>(
     error: isCurrent ? answer.error : undefined,
     reload: () => setReloads((count) => count + 1),
   };
+}
+
+/** Never, in a page that nobody looks at. */
+function onceDrawn(callback: () => void): void {
+  if (!document.hidden) {
+    // The next frame begins before the drawing; a task after it comes when that is done.
+    requestAnimationFrame(() => setTimeout(callback));
+  }
 }
 
 export function messageOf(error: unknown): string {
