@@ -130,6 +130,49 @@ describe("a run's picture", () => {
   });
 });
 
+describe("a picture of a damaged or hostile file", () => {
+  test("has few marks of time, however far from now the times are", () => {
+    for (const at of [1.7e18, 1e300, Number.MAX_VALUE, -1e300]) {
+      const checkpoints = [
+        checkpoint(1, { createdAt: at, changes: [ran("alone", at, at)] }),
+        checkpoint(2, { changes: [ran("today", 1_000, 2_000)] }),
+      ];
+      for (const shown of [checkpoints.slice(0, 1), checkpoints]) {
+        const { ticks } = timeScale(pictureOf({ checkpoints: shown, forks: [] }));
+        expect(ticks.length).toBeLessThan(20);
+      }
+    }
+  });
+
+  test("has each lane once if the graphs within nodes name each other", () => {
+    const names = Array.from({ length: 12 }, (_, index) => `graph ${index}`);
+    const changes = names.map((name, index) => ran(name, index, index + 1));
+    const { lanes } = pictureOf({
+      checkpoints: [
+        ...names.map((namespace, index) => checkpoint(index + 1, { namespace, changes })),
+        checkpoint(20, { changes: [ran("graph 0", 0, 20)] }),
+      ],
+      forks: [],
+    });
+    const keys = (inner: typeof lanes): string[] =>
+      inner.flatMap(({ key, children }) => [key, ...keys(children)]);
+    expect(keys(lanes)).toHaveLength(12 * 12 + 1);
+    expect(new Set(keys(lanes)).size).toBe(12 * 12 + 1);
+  });
+
+  test("has the lanes of graphs that only each other name", () => {
+    const { lanes } = pictureOf({
+      checkpoints: [
+        checkpoint(1, { namespace: "one", changes: [ran("other", 0, 1)] }),
+        checkpoint(2, { namespace: "other", changes: [ran("one", 1, 2)] }),
+        checkpoint(3, { changes: [ran("plan", 2, 3)] }),
+      ],
+      forks: [],
+    });
+    expect(lanes.map(({ node }) => node)).toEqual(["plan", "other", "one"]);
+  });
+});
+
 describe("the words that differ", () => {
   test("are marked, the others not", () => {
     expect(wordDifference("the old plan", "the new plan")).toEqual([

@@ -138,18 +138,24 @@ class LaneBuilder {
     this.#addPending(checkpoints);
   }
 
-  /** Those of the run itself; the others below the node that they ran within. */
+  /**
+   * Those of the run itself; the others below the node that they ran within. Each namespace has one place: graphs that name each
+   * other would otherwise have one per path between them.
+   */
   roots(): Lane[] {
     const lanes = [...this.#lanes.values()];
-    const roots = lanes.filter(({ namespace }) => !this.inner.has(namespace));
-    const nest = (lane: Lane, depth: number, above: ReadonlySet<string>): Lane => {
-      const children = above.has(lane.node)
-        ? []
-        : lanes.filter(({ namespace }) => namespace === lane.node && this.inner.has(namespace));
-      const below = new Set([...above, lane.node]);
-      return { ...lane, depth, children: children.map((child) => nest(child, depth + 1, below)) };
+    const placed = new Set<string>();
+    const nest = (lane: Lane, depth: number): Lane => {
+      const isHolder = this.inner.has(lane.node) && !placed.has(lane.node);
+      placed.add(lane.node);
+      const children = isHolder ? lanes.filter(({ namespace }) => namespace === lane.node) : [];
+      return { ...lane, depth, children: children.map((child) => nest(child, depth + 1)) };
     };
-    return roots.map((lane) => nest(lane, 0, new Set([lane.namespace])));
+    const isOuter = ({ namespace }: Lane) => !this.inner.has(namespace);
+    const roots = lanes.filter(isOuter).map((lane) => nest(lane, 0));
+    // Those that name only each other hang below no lane of the run.
+    const unplaced = lanes.filter((lane) => !isOuter(lane) && !placed.has(lane.namespace));
+    return [...roots, ...unplaced.map((lane) => ({ ...lane, depth: 0 }))];
   }
 
   #add(checkpoint: RunCheckpoint, step: number): void {
@@ -335,8 +341,11 @@ function ticksOf(
   const starts = [from, ...pauses.map((pause) => pause.to)];
   const ends = [...pauses.map((pause) => pause.from), to];
   starts.forEach((start, index) => {
-    const first = from + Math.ceil((start - from) / step) * step;
-    for (let time = first; time <= (ends[index] ?? to); time += step) {
+    const first = Math.ceil((start - from) / step);
+    const last = Math.floor(((ends[index] ?? to) - from) / step);
+    // Counted from 0: adding a step to a number of 1e300 leaves it as it was, and a loop over times would not end.
+    for (let count = 0; count <= Math.min(last - first, MOST_TICKS); count += 1) {
+      const time = from + (first + count) * step;
       const place = at(time);
       if (place - (ticks.at(-1)?.at ?? -1) >= LEAST_DISTANCE) {
         ticks.push({ at: place, milliseconds: time - from });
