@@ -2,8 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { RunCheckpoint } from "../../src/inspector/answers.js";
-import { bytes, duration, visible } from "../../src/inspector/page/format.js";
+import { ago, bytes, duration, number, visible } from "../../src/inspector/page/format.js";
 import { pictureOf, timeScale, visibleLanes } from "../../src/inspector/page/lanes.js";
+import { isFailed, signOf, statusClass } from "../../src/inspector/page/status.js";
 import { wordDifference } from "../../src/inspector/page/words.js";
 
 function checkpoint(version: number, fields: Partial<RunCheckpoint> = {}): RunCheckpoint {
@@ -213,9 +214,46 @@ test("sizes and durations are short, and exact where it counts", () => {
     "2 h 1 min",
     "3 days",
   ]);
+  expect([999.6, 9_996, 59_960, 119_600, 7_199_600].map(duration)).toEqual([
+    "1.00 s",
+    "10.0 s",
+    "1 min 0 s",
+    "2 min 0 s",
+    "2 h 0 min",
+  ]);
+});
+
+test("numbers that a damaged file does not have are a dash", () => {
+  expect([-1, Number.NaN].map(duration)).toEqual(["—", "—"]);
+  expect([1_234, null, undefined].map(number)).toEqual(["1,234", "—", "—"]);
+});
+
+test("times are told by how long ago they were, and those to come by their date", () => {
+  const now = Date.UTC(2026, 0, 31, 12);
+  const before = (seconds: number) => ago(now - seconds * 1_000, now);
+  expect([0, -3, 59, 3_580, 3_600 * 23].map(before)).toEqual([
+    "just now",
+    "just now",
+    "59 s ago",
+    "1 h ago",
+    "23 h ago",
+  ]);
+  expect(before(-86_400 * 400)).toMatch(/2027/);
+});
+
+test("a status that is no known one is unknown, also if objects have a member of its name", () => {
+  const statuses = ["complete", "FAILED", "__proto__", "constructor", "toString"];
+  expect(statuses.map((status) => [statusClass(status), signOf(status)])).toEqual([
+    ["completed", "✓"],
+    ["failed", "✕"],
+    ["unknown", "?"],
+    ["unknown", "?"],
+    ["unknown", "?"],
+  ]);
+  expect(statuses.map((status) => isFailed({ status }))).toEqual([false, true, false, false, false]);
 });
 
 test("characters that would hide or turn text are shown", () => {
-  expect(visible("a\u202eb\u0000c\u200bd\u2066")).toBe("a\\u202eb\\u0000c\\u200bd\\u2066");
+  expect(visible("a\u202eb\u0000c\u200bd\u2066e\u061c")).toBe("a\\u202eb\\u0000c\\u200bd\\u2066e\\u061c");
   expect(visible("line\nnext\ttab é 漢 🙂")).toBe("line\nnext\ttab é 漢 🙂");
 });

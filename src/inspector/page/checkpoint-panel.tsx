@@ -5,6 +5,7 @@ import { ask, messageOf, useAnswer } from "./api.js";
 import { bytes, duration, number, titleOf, visible } from "./format.js";
 import { Card, CopyButton, Loading, Problem, StatusChip, Time } from "./parts.js";
 import { go, hrefOf } from "./router.js";
+import { isFailed } from "./status.js";
 import { ValueTree } from "./value-tree.js";
 
 interface Props {
@@ -31,7 +32,8 @@ export function CheckpointPanel({ id, file, checkpoints, forks }: Props) {
     );
   }
   const changed = new Set(inRun?.changes.map(({ node }) => node));
-  const fresh = data.nodes.filter(({ node }) => changed.has(node) || isFailed(node, data));
+  const failed = new Set(data.nodes.filter(isFailed).map(({ node }) => node));
+  const fresh = data.nodes.filter(({ node }) => changed.has(node) || failed.has(node));
   const others = data.nodes.filter((node) => !fresh.includes(node));
   const back = inRun === undefined ? undefined : earlierVisitOf(inRun, checkpoints.slice(0, index));
   return (
@@ -40,8 +42,13 @@ export function CheckpointPanel({ id, file, checkpoints, forks }: Props) {
       class="checkpoint"
       actions={
         <>
-          <StepLink to={checkpoints[index - 1]} label="Previous" sign="‹" />
-          <StepLink to={index < 0 ? undefined : checkpoints[index + 1]} label="Next" sign="›" />
+          <StepLink session={data.sessionId} to={checkpoints[index - 1]} label="Previous" sign="‹" />
+          <StepLink
+            session={data.sessionId}
+            to={index < 0 ? undefined : checkpoints[index + 1]}
+            label="Next"
+            sign="›"
+          />
         </>
       }
     >
@@ -63,27 +70,28 @@ export function CheckpointPanel({ id, file, checkpoints, forks }: Props) {
   );
 }
 
-function isFailed(node: string, { nodes }: CheckpointAnswer): boolean {
-  return nodes.some((candidate) => candidate.node === node && candidate.status.toLowerCase() === "failed");
-}
-
-function StepLink({ to, label, sign }: { to: RunCheckpoint | undefined; label: string; sign: string }) {
+function StepLink({
+  session,
+  to,
+  label,
+  sign,
+}: {
+  session: string;
+  to: RunCheckpoint | undefined;
+  label: string;
+  sign: string;
+}) {
   return (
     <button
       type="button"
       class="small"
       aria-label={`${label} checkpoint`}
       disabled={to === undefined}
-      onClick={() => to && go({ view: "session", session: sessionOf(), checkpoint: to.id })}
+      onClick={() => to && go({ view: "session", session, checkpoint: to.id })}
     >
       {sign}
     </button>
   );
-}
-
-/** The session of this place in the page. */
-function sessionOf(): string {
-  return decodeURIComponent(location.hash.split("/")[2] ?? "");
 }
 
 function Facts({ checkpoint, before }: { checkpoint: CheckpointAnswer; before: RunCheckpoint | undefined }) {

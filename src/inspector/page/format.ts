@@ -10,16 +10,22 @@ export function bytes(value: number): string {
 }
 
 export function duration(milliseconds: number): string {
-  if (milliseconds < 1_000) {
+  // The clock went back, or the file is damaged.
+  if (!(milliseconds >= 0)) {
+    return "—";
+  }
+  // Each unit is rounded before it is compared: 59.96 s are 1 min 0 s, not 60.0 s.
+  if (Math.round(milliseconds) < 1_000) {
     return `${Math.round(milliseconds)} ms`;
   }
-  const seconds = milliseconds / 1_000;
-  if (seconds < 60) {
-    return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  const tenths = Math.round(milliseconds / 100);
+  if (tenths < 600) {
+    return `${(milliseconds / 1_000).toFixed(tenths < 100 ? 2 : 1)} s`;
   }
+  const seconds = Math.round(milliseconds / 1_000);
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) {
-    return `${minutes} min ${Math.round(seconds % 60)} s`;
+    return `${minutes} min ${seconds % 60} s`;
   }
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`;
@@ -51,20 +57,26 @@ export function exactTime(milliseconds: number): string {
 
 export function ago(milliseconds: number, now = Date.now()): string {
   const seconds = Math.round((now - milliseconds) / 1_000);
+  if (seconds < -5) {
+    return time(milliseconds); // By another machine's clock.
+  }
   if (seconds < 5) {
     return "just now";
   }
   if (seconds < 60) {
     return `${seconds} s ago`;
   }
-  if (seconds < 3_600) {
-    return `${Math.round(seconds / 60)} min ago`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) {
+    return `${minutes} min ago`;
   }
-  return seconds < 86_400 ? `${Math.round(seconds / 3_600)} h ago` : day(milliseconds);
+  const hours = Math.round(minutes / 60);
+  return hours < 24 ? `${hours} h ago` : day(milliseconds);
 }
 
-export function number(value: number): string {
-  return value.toLocaleString("en-US");
+/** JSON has `null` for numbers that are not finite, which a damaged file may hold. */
+export function number(value: number | null | undefined): string {
+  return typeof value === "number" ? value.toLocaleString("en-US") : "—";
 }
 
 export function count({ value, isCut }: Counted, one: string, many = `${one}s`): string {
@@ -86,7 +98,7 @@ export function titleOf(session: { title: string | null; id: string }): string {
 export function visible(text: string): string {
   return text.replace(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

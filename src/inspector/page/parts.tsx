@@ -1,15 +1,16 @@
 /** Small parts that several views share. */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { RunState } from "../answers.js";
-import { exactTime, time, visible } from "./format.js";
+import { ago, exactTime, time, visible } from "./format.js";
+import { signOf, statusClass } from "./status.js";
 
 const STATES: Record<RunState, { sign: string; label: string }> = {
   failed: { sign: "✕", label: "failed" },
   pending: { sign: "●", label: "pending" },
   finished: { sign: "✓", label: "finished" },
   empty: { sign: "○", label: "no checkpoint" },
-  unread: { sign: "…", label: "large" },
+  unread: { sign: "…", label: "not read" },
 };
 
 export function StateChip({ state, nodes }: { state: RunState; nodes: readonly string[] }) {
@@ -22,25 +23,10 @@ export function StateChip({ state, nodes }: { state: RunState; nodes: readonly s
   );
 }
 
-const SIGNS: Record<string, string> = {
-  completed: "✓",
-  complete: "✓",
-  failed: "✕",
-  skipped: "–",
-  running: "▸",
-  pending: "○",
-};
-
-export function statusClass(status: string): string {
-  const name = status.toLowerCase();
-  return name === "complete" ? "completed" : name in SIGNS ? name : "unknown";
-}
-
 export function StatusChip({ status }: { status: string }) {
-  const name = statusClass(status);
   return (
-    <span class={`chip ${name}`}>
-      <span aria-hidden="true">{SIGNS[name] ?? "?"}</span> {visible(status)}
+    <span class={`chip ${statusClass(status)}`}>
+      <span aria-hidden="true">{signOf(status)}</span> {visible(status)}
     </span>
   );
 }
@@ -51,6 +37,18 @@ export function Time({ at }: { at: number }) {
       {time(at)}
     </time>
   );
+}
+
+const MINUTE_MS = 60_000;
+
+/** How long ago it was, also a minute later. */
+export function Ago({ at }: { at: number }) {
+  const [, setMinutes] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => setMinutes((minutes) => minutes + 1), MINUTE_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return <span title={exactTime(at)}>{ago(at)}</span>;
 }
 
 export function Problem({ error }: { error: string | undefined }) {

@@ -12,8 +12,8 @@ import {
   type Visit,
   visibleLanes,
 } from "./lanes.js";
-import { statusClass } from "./parts.js";
 import { hrefOf } from "./router.js";
+import { statusClass } from "./status.js";
 
 const LANE = 26;
 const BAR = 16;

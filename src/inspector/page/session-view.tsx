@@ -4,11 +4,12 @@ import type { FileAnswer, NodeChange, RunAnswer, RunCheckpoint } from "../answer
 import { ask, messageOf, useChanges } from "./api.js";
 import { CheckpointPanel } from "./checkpoint-panel.js";
 import { Conversation } from "./conversation.js";
-import { ago, bytes, count, duration, exactTime, size, titleOf, visible } from "./format.js";
+import { bytes, count, duration, size, titleOf, visible } from "./format.js";
 import { type Mark, pictureOf } from "./lanes.js";
-import { Card, CopyButton, Loading, Problem, StateChip } from "./parts.js";
+import { Ago, Card, CopyButton, Loading, Problem, StateChip } from "./parts.js";
 import { RunPicture } from "./picture.js";
 import { go, hrefOf } from "./router.js";
+import { isFailed } from "./status.js";
 import { ValueTree } from "./value-tree.js";
 
 const NO_RUN = { checkpoints: [], forks: [] };
@@ -102,9 +103,7 @@ export function SessionView({
 function failedOf(run: RunAnswer | undefined): string | undefined {
   return run?.session.state !== "failed"
     ? undefined
-    : run.checkpoints.findLast(({ changes }) =>
-        changes.some(({ status }) => status.toLowerCase() === "failed"),
-      )?.id;
+    : run.checkpoints.findLast(({ changes }) => changes.some(isFailed))?.id;
 }
 
 function Head({ run: { session, origin, forks, latestId } }: { run: RunAnswer }) {
@@ -121,7 +120,7 @@ function Head({ run: { session, origin, forks, latestId } }: { run: RunAnswer })
         <span>{count(session.checkpoints, "checkpoint")}</span>
         <span>{count(session.messages, "message")}</span>
         <span>{size(session.bytes)}</span>
-        <span title={exactTime(session.updatedAt)}>{ago(session.updatedAt)}</span>
+        <Ago at={session.updatedAt} />
       </p>
       <p class="links">
         {origin !== undefined && (

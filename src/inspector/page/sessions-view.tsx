@@ -2,8 +2,8 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { FileAnswer, SessionItem, SessionsAnswer } from "../answers.js";
 import { ask, messageOf, useChanges } from "./api.js";
-import { ago, count, exactTime, number, size, titleOf, visible } from "./format.js";
-import { Problem, StateChip } from "./parts.js";
+import { count, number, size, titleOf, visible } from "./format.js";
+import { Ago, Problem, StateChip } from "./parts.js";
 import { hrefOf } from "./router.js";
 
 const PAGE = 50;
@@ -164,7 +164,7 @@ function SessionRow({ item, row }: { item: SessionItem | undefined; row: number 
         <span>{count(item.checkpoints, "checkpoint")}</span>
         <span>{count(item.messages, "message")}</span>
         <span>{size(item.bytes)}</span>
-        <span title={exactTime(item.updatedAt)}>{ago(item.updatedAt)}</span>
+        <Ago at={item.updatedAt} />
       </span>
     </a>
   );
