@@ -115,13 +115,16 @@ describeInBrowser("the inspector in a browser", () => {
     await using opened = await OpenPage.on(live);
     const { page, context } = opened;
     await page.getByRole("link", { name: "Seen" }).waitFor();
+    // Its stream ends too: a browser has six connections to one host, for all of its tabs.
+    const ended = page.waitForEvent("requestfailed", (request) => request.url().endsWith("/api/live"));
     await page.evaluate(() => {
       Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+      document.dispatchEvent(new Event("visibilitychange"));
     });
+    await ended;
     const requests: string[] = [];
     page.on("request", (request) => requests.push(request.url()));
     await store.createSession("./live", { title: "Unseen" });
-    // By the time that another page shows it, this one has heard of it too.
     const other = await context.newPage();
     await other.goto(opened.origin);
     await other.getByRole("link", { name: "Unseen" }).waitFor();
@@ -276,6 +279,15 @@ describeInBrowser("the inspector in a browser", () => {
     await opened.page.getByRole("region", { name: "Checkpoint v4" }).waitFor();
     const { hash, search } = new URL(opened.page.url());
     expect(search).toBe("");
+    // For somebody whose browser has the cookie: in the address bar, not from a link on a page of another site.
+    const pasted = await opened.context.newPage();
+    await pasted.goto(opened.page.url());
+    await pasted.getByRole("region", { name: "Checkpoint v4" }).waitFor();
+    await pasted.goto("about:blank");
+    await pasted.setContent(`<a href="${opened.page.url()}">mail</a>`);
+    const answered = pasted.waitForResponse(`${opened.origin}/`);
+    await pasted.getByRole("link", { name: "mail" }).click();
+    expect((await answered).status()).toBe(401);
     await using other = await OpenPage.on(path, { hash });
     await other.page.getByRole("region", { name: "Checkpoint v4" }).waitFor();
     // Without the token the link opens nothing.

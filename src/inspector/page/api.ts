@@ -42,18 +42,35 @@ class LiveFile {
   /** Grows whenever the file changed. */
   changes = 0;
   readonly #listeners = new Set<() => void>();
+  #events: EventSource | undefined;
 
+  /** Listens while somebody looks: a browser has six connections to one host, for all of its tabs. */
   start(): void {
-    const events = new EventSource("/api/live");
-    events.addEventListener("hello", () => this.#become("live", true));
-    events.addEventListener("change", () => this.#become("live", true));
-    events.addEventListener("gone", () => this.#become("gone", false));
-    events.addEventListener("error", () => this.#become("lost", false));
+    const follow = () => {
+      if (document.hidden) {
+        this.#events?.close();
+        this.#events = undefined;
+      } else {
+        this.#events ??= this.#listen();
+      }
+    };
+    document.addEventListener("visibilitychange", follow);
+    follow();
   }
 
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The first event of a stream counts as a change: there may have been some before. */
+  #listen(): EventSource {
+    const events = new EventSource("/api/live");
+    events.addEventListener("hello", () => this.#become("live", true));
+    events.addEventListener("change", () => this.#become("live", true));
+    events.addEventListener("gone", () => this.#become("gone", false));
+    events.addEventListener("error", () => this.#become("lost", false));
+    return events;
   }
 
   #become(state: LiveState, isChanged: boolean): void {
