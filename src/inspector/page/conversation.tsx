@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { ConversationAnswer, MessageItem } from "../answers.js";
 import { ask, messageOf, useAnswer } from "./api.js";
 import { number, visible } from "./format.js";
+import { continuedConversation, withEarlierMessages } from "./merge.js";
 import { Card, Loading, Problem, Time } from "./parts.js";
 import { ValueTree } from "./value-tree.js";
 
@@ -10,23 +11,36 @@ const PAGE = 50;
 
 export function Conversation({ session, until }: { session: string; until: number | undefined }) {
   const { data, error } = useAnswer<ConversationAnswer>("conversation", { session, limit: PAGE });
-  const [earlier, setEarlier] = useState<{ messages: MessageItem[]; hasEarlier: boolean }>();
+  /** All that was loaded, once earlier ones were asked for; until then the newest are enough. */
+  const [loaded, setLoaded] = useState<ConversationAnswer>();
   const [problem, setProblem] = useState<string>();
-  useEffect(() => setEarlier(undefined), [session]);
-  const messages = merged(earlier?.messages ?? [], data?.messages ?? []);
-  const hasEarlier = earlier?.hasEarlier ?? data?.hasEarlier ?? false;
-  const loadEarlier = () =>
-    ask<ConversationAnswer>("conversation", { session, before: messages[0]?.id, limit: PAGE }).then(
-      (more) => setEarlier({ messages: merged(more.messages, messages), hasEarlier: more.hasEarlier }),
-      (failure: unknown) => setProblem(messageOf(failure)),
-    );
+  const [isAsking, setAsking] = useState(false);
+  useEffect(() => {
+    if (data !== undefined) {
+      setLoaded((last) => (last === undefined ? undefined : continuedConversation(last, data)));
+    }
+  }, [data]);
+  const shown = data === undefined ? loaded : continuedConversation(loaded, data);
+  const messages = shown?.messages ?? [];
+  const loadEarlier = async () => {
+    setAsking(true);
+    try {
+      const parameters = { session, before: messages[0]?.id, limit: PAGE };
+      const more = await ask<ConversationAnswer>("conversation", parameters);
+      setLoaded((last) => withEarlierMessages(last ?? shown ?? more, more));
+      setProblem(undefined);
+    } catch (failure) {
+      setProblem(messageOf(failure));
+    }
+    setAsking(false);
+  };
   return (
     <Card title="Conversation" class="conversation">
       <Problem error={error ?? problem} />
       {data === undefined && error === undefined && <Loading />}
       {data !== undefined && messages.length === 0 && <p class="empty">No messages.</p>}
-      {hasEarlier && (
-        <button type="button" class="small" onClick={loadEarlier}>
+      {shown?.hasEarlier === true && (
+        <button type="button" class="small" disabled={isAsking} onClick={loadEarlier}>
           Earlier messages
         </button>
       )}
@@ -41,11 +55,6 @@ export function Conversation({ session, until }: { session: string; until: numbe
       </ol>
     </Card>
   );
-}
-
-function merged(earlier: readonly MessageItem[], later: readonly MessageItem[]): MessageItem[] {
-  const first = later[0]?.id ?? Number.POSITIVE_INFINITY;
-  return [...earlier.filter(({ id }) => id < first), ...later];
 }
 
 function Message({ message, isLater }: { message: MessageItem; isLater: boolean }) {

@@ -6,6 +6,7 @@ import { CheckpointPanel } from "./checkpoint-panel.js";
 import { Conversation } from "./conversation.js";
 import { bytes, count, duration, size, titleOf, visible } from "./format.js";
 import { type Mark, pictureOf } from "./lanes.js";
+import { continuedRun, withEarlierCheckpoints } from "./merge.js";
 import { Ago, Card, CopyButton, Loading, Problem, StateChip } from "./parts.js";
 import { RunPicture } from "./picture.js";
 import { go, hrefOf } from "./router.js";
@@ -23,7 +24,7 @@ export function SessionView({
   checkpoint: string | undefined;
   file: FileAnswer | undefined;
 }) {
-  const { run, error, loadEarlier } = useRun(session);
+  const { run, error, loadEarlier, isAsking } = useRun(session);
   const latest = run?.latestId;
   const selected = checkpoint ?? failedOf(run) ?? latest;
   const select = (id: string) => go({ view: "session", session, checkpoint: id }, { replace: true });
@@ -53,7 +54,7 @@ export function SessionView({
           class="run"
           actions={
             run.hasEarlier && (
-              <button type="button" class="small" onClick={loadEarlier}>
+              <button type="button" class="small" disabled={isAsking} onClick={loadEarlier}>
                 Earlier checkpoints
               </button>
             )
@@ -269,7 +270,7 @@ function useRun(session: string) {
     ).then(
       (answer) => {
         took(performance.now() - began);
-        setRun((last) => (last?.session.id === session ? continued(last, answer) : answer));
+        setRun((last) => (last?.session.id === session ? continuedRun(last, answer) : answer));
         setError(undefined);
       },
       (problem: unknown) => {
@@ -280,29 +281,18 @@ function useRun(session: string) {
     );
     return () => controller.abort();
   }, [session, changes]);
-  const loadEarlier = () => {
-    const before = known?.checkpoints[0]?.id;
-    ask<RunAnswer>("run", { session, before }).then(
-      (answer) =>
-        setRun((last) =>
-          last === undefined
-            ? answer
-            : {
-                ...last,
-                checkpoints: [...answer.checkpoints, ...last.checkpoints],
-                hasEarlier: answer.hasEarlier,
-              },
-        ),
-      (problem: unknown) => setError(messageOf(problem)),
-    );
+  const [isAsking, setAsking] = useState(false);
+  const loadEarlier = async () => {
+    setAsking(true);
+    try {
+      const answer = await ask<RunAnswer>("run", { session, before: known?.checkpoints[0]?.id });
+      setRun((last) => (last === undefined ? answer : withEarlierCheckpoints(last, answer)));
+    } catch (problem) {
+      setError(messageOf(problem));
+    }
+    setAsking(false);
   };
-  return { run: known, error, loadEarlier };
-}
-
-function continued(last: RunAnswer, answer: RunAnswer): RunAnswer {
-  return answer.isContinued === true
-    ? { ...answer, checkpoints: [...last.checkpoints, ...answer.checkpoints], hasEarlier: last.hasEarlier }
-    : answer;
+  return { run: known, error, loadEarlier, isAsking };
 }
 
 export function useTitle(title: string | undefined): void {
