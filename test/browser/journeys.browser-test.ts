@@ -215,6 +215,52 @@ describeInBrowser("the inspector in a browser", () => {
     expect(opened.problems).toEqual([]);
   });
 
+  test("reads pages of the list again that were out of sight when the file changed", async () => {
+    const some = join(folder.path, "some.db");
+    await createManySessions(some, 300);
+    await using store = new SqliteCheckpointStore(some);
+    await using opened = await OpenPage.on(some);
+    const { page } = opened;
+    const rows = page.getByRole("list", { name: "Sessions, newest first" });
+    await page.getByRole("link", { name: "Session 299" }).waitFor();
+    await rows.evaluate((list) => list.scrollTo(0, list.scrollHeight));
+    await page.getByRole("link", { name: "Session 0 ", exact: false }).last().waitFor();
+    await store.createSession("./new", { title: "Saved meanwhile" });
+    await page.getByText("301 sessions", { exact: true }).waitFor();
+    await rows.evaluate((list) => list.scrollTo(0, 0));
+    await page.getByRole("link", { name: "Saved meanwhile" }).waitFor();
+    expect(opened.problems).toEqual([]);
+  });
+
+  test("tells nodes that failed in between from those that finished, and what changed beside the output", async () => {
+    const path = join(folder.path, "compared.db");
+    await using store = new SqliteCheckpointStore(path);
+    const { id } = await store.createSession("./compared", { title: "Compared" });
+    const save = (version: number, results: Parameters<typeof checkpointOf>[2]) =>
+      store.saveCheckpoint(checkpointOf(id, version, results));
+    const long = (last: number) => Array.from({ length: 150 }, (_, index) => (index < 149 ? index : last));
+    const first = await save(1, { plan: { status: "completed", output: 1 } });
+    const second = await save(2, {
+      plan: { status: "skipped", output: 1 },
+      search: { status: "completed", output: long(1) },
+      write: { status: "failed", output: undefined },
+    });
+    const third = await save(3, { search: { status: "completed", output: { found: long(2) } } });
+    await using opened = await OpenPage.on(path, { hash: `#/compare/${first.id}/${second.id}` });
+    const { page } = opened;
+    const failed = page.getByRole("region", { name: "Only after: failed in between" });
+    expect(await failed.innerText()).toContain("write");
+    const finished = page.getByRole("region", { name: "Only after: finished in between" });
+    expect(await finished.innerText()).not.toContain("write");
+    expect(await page.getByRole("region", { name: "plan" }).innerText()).toContain("The output is the same.");
+
+    await opened.go(`#/compare/${second.id}/${third.id}`);
+    const search = page.getByRole("region", { name: "search" });
+    await search.getByRole("button", { name: "array 150 items" }).first().click();
+    await search.getByText(/50 more not shown here: checkpoint-sqlite checkpoint … --full/).waitFor();
+    expect(opened.problems).toEqual([]);
+  });
+
   test("scrolls through 100,000 sessions with few rows in the page, and finds one", async () => {
     const many = join(folder.path, "many.db");
     await createManySessions(many, 100_000);

@@ -14,15 +14,29 @@ import { duration, titleOf, visible } from "./format.js";
 import { Card, Loading, Problem, StatusChip, Time } from "./parts.js";
 import { go, hrefOf } from "./router.js";
 import { useTitle } from "./session-view.js";
+import { statusClass } from "./status.js";
 import { ValueTree } from "./value-tree.js";
 import { wordDifference } from "./words.js";
 
-const KINDS: Record<NodeDifference["kind"], string> = {
-  changed: "Changed",
-  finished: "Only after: finished in between",
-  removed: "Only before",
-  same: "The same",
-};
+function headingOf({ kind, after }: NodeDifference): string {
+  switch (kind) {
+    case "changed":
+      return "Changed";
+    case "removed":
+      return "Only before";
+    case "same":
+      return "The same";
+    case "finished":
+      switch (after && statusClass(after.status)) {
+        case "completed":
+          return "Only after: finished in between";
+        case "failed":
+          return "Only after: failed in between";
+        default:
+          return "Only after";
+      }
+  }
+}
 
 export function CompareView({ before, after }: { before: string; after: string }) {
   const { data, error } = useAnswer<ComparisonAnswer>("compare", { before, after }, { isLive: false });
@@ -36,7 +50,11 @@ export function CompareView({ before, after }: { before: string; after: string }
       </main>
     );
   }
-  const kinds = [...new Set(data.nodes.map(({ kind }) => kind))];
+  const groups = new Map<string, NodeDifference[]>();
+  for (const node of data.nodes) {
+    const heading = headingOf(node);
+    groups.set(heading, [...(groups.get(heading) ?? []), node]);
+  }
   return (
     <main class="compare">
       <h1>Differences</h1>
@@ -64,21 +82,12 @@ export function CompareView({ before, after }: { before: string; after: string }
       {data.nodes.every(({ kind }) => kind === "same") && (
         <p class="empty">Every node is the same in both.</p>
       )}
-      {kinds.map((kind) => (
-        <Card key={kind} title={KINDS[kind]} class={`kind-${kind}`}>
-          {kind === "same" ? (
-            <p>
-              {visible(
-                data.nodes
-                  .filter((node) => node.kind === kind)
-                  .map(({ node }) => node)
-                  .join(", "),
-              )}
-            </p>
+      {[...groups].map(([heading, nodes]) => (
+        <Card key={heading} title={heading} class={`kind-${nodes[0]?.kind}`}>
+          {nodes[0]?.kind === "same" ? (
+            <p>{visible(nodes.map(({ node }) => node).join(", "))}</p>
           ) : (
-            data.nodes
-              .filter((node) => node.kind === kind)
-              .map((node) => <NodeSides key={node.node} difference={node} before={before} after={after} />)
+            nodes.map((node) => <NodeSides key={node.node} difference={node} before={before} after={after} />)
           )}
         </Card>
       ))}
@@ -97,6 +106,9 @@ function Side({
 }) {
   const { data } = useAnswer<RunAnswer>("run", { session: place.sessionId }, { isLive: false });
   const family = useAnswer<FamilyAnswer>("family", { session: place.sessionId }, { isLive: false }).data;
+  const checkpoints = (data?.checkpoints ?? []).toReversed();
+  // An answer has the newest 1,000.
+  const isListed = checkpoints.some(({ id }) => id === place.id);
   const relatives = (family?.members ?? []).filter(({ latest }) => latest !== undefined);
   return (
     <section class="side card" aria-label={label}>
@@ -132,11 +144,17 @@ function Side({
       <label>
         <span class="quiet">Checkpoint</span>
         <select value={place.id} onChange={(event) => onChoose(event.currentTarget.value)}>
-          {(data?.checkpoints ?? []).toReversed().map((checkpoint) => (
+          {checkpoints.map((checkpoint) => (
             <option key={checkpoint.id} value={checkpoint.id}>
               {nameOf(checkpoint)}
             </option>
           ))}
+          {!isListed && (
+            <option value={place.id}>
+              v{place.version}
+              {place.namespace !== "" && ` in ${visible(place.namespace)}`}
+            </option>
+          )}
         </select>
       </label>
     </section>
@@ -162,6 +180,7 @@ function NodeSides({
   after: string;
 }) {
   const { kind, node, differences, isCut } = difference;
+  const unread = difference.before?.unread ?? difference.after?.unread;
   if (kind === "finished" && difference.after !== undefined) {
     return <NodeCard node={difference.after} checkpoint={after} isOpen />;
   }
@@ -173,10 +192,17 @@ function NodeSides({
       <h3>{visible(node)}</h3>
       <Visits difference={difference} />
       {differences.length > 0 && <DifferenceTable differences={differences} />}
-      {differences.length === 0 && <p class="quiet">The output is the same; the node ran again.</p>}
+      <Problem error={unread} />
+      {differences.length === 0 && unread === undefined && (
+        <p class="quiet">The output is the same{ranAgain(difference) && "; the node ran again"}.</p>
+      )}
       {isCut && <p class="quiet">There are more differences than these.</p>}
     </section>
   );
+}
+
+function ranAgain({ before, after }: NodeDifference): boolean {
+  return after?.startedAt !== undefined && before?.startedAt !== after.startedAt;
 }
 
 function Visits({ difference: { before, after } }: { difference: NodeDifference }) {

@@ -92,7 +92,7 @@ function Structured({ label, value }: { label: string; value: NonNullable<Messag
       <summary>
         {label} <span class="quiet">{summaryOf(value)}</span>
       </summary>
-      <ValueTree value={value} />
+      <ValueTree value={value} readBy="checkpoint-sqlite messages, or getMessages()" />
     </details>
   );
 }

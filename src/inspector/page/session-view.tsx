@@ -91,7 +91,7 @@ export function SessionView({
           {run.checkpoints.length > 1 && <RunGrowth checkpoints={run.checkpoints} />}
           {run.session.metadata !== undefined && (
             <Card title="Metadata">
-              <ValueTree value={run.session.metadata} />
+              <ValueTree value={run.session.metadata} readBy="getSession()" />
             </Card>
           )}
         </div>

@@ -10,6 +10,9 @@ const PAGE = 50;
 const MOST_PAGES = 24;
 const MARGIN = 6;
 
+/** What is scrolled past in less is not asked for. */
+const SCROLL_PAUSE_MS = 30;
+
 /** Browsers give up on elements that are higher than some ten million pixels. */
 const MOST_ROWS = 120_000;
 
@@ -181,11 +184,17 @@ function parametersOf({ search, workspace, state }: Filter): Query {
   };
 }
 
+interface LoadedPage {
+  items: readonly SessionItem[];
+  /** How often the file had changed when it was asked for. */
+  changes: number;
+}
+
 interface Pages {
   query: Query;
   total?: number;
   lookedAt?: number;
-  items: ReadonlyMap<number, readonly SessionItem[]>;
+  items: ReadonlyMap<number, LoadedPage>;
 }
 
 /** The pages around what is in sight; others are forgotten, so memory does not grow with scrolling. */
@@ -196,12 +205,9 @@ function usePages(query: Query) {
   const { changes, took } = useChanges();
   const known = pages.query === query ? pages : undefined;
   const [from, to] = range;
-  const loadedAt = useRef<{ query: Query; changes: number } | undefined>(undefined);
   useEffect(() => {
     const controller = new AbortController();
-    const isFresh = loadedAt.current?.query === query && loadedAt.current.changes === changes;
-    const wanted = pagesIn(from, to).filter((page) => !isFresh || known?.items.has(page) !== true);
-    loadedAt.current = { query, changes };
+    const wanted = pagesIn(from, to).filter((page) => known?.items.get(page)?.changes !== changes);
     const load = async () => {
       for (const page of wanted) {
         const began = performance.now();
@@ -211,7 +217,7 @@ function usePages(query: Query) {
           { signal: controller.signal },
         );
         took(performance.now() - began);
-        setPages((last) => withPage(last, query, page, answer));
+        setPages((last) => withPage(last, query, page, answer, changes));
         setError(undefined);
       }
     };
@@ -223,7 +229,7 @@ function usePages(query: Query) {
           }
         });
       },
-      isFresh ? 30 : 0,
+      known === undefined ? 0 : SCROLL_PAUSE_MS,
     );
     return () => {
       clearTimeout(timer);
@@ -236,7 +242,7 @@ function usePages(query: Query) {
     lookedAt: known?.lookedAt,
     error,
     show,
-    at: (row: number) => known?.items.get(Math.floor(row / PAGE))?.[row % PAGE],
+    at: (row: number) => known?.items.get(Math.floor(row / PAGE))?.items[row % PAGE],
   };
 }
 
@@ -245,10 +251,10 @@ function pagesIn(from: number, to: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }
 
-function withPage(last: Pages, query: Query, page: number, answer: SessionsAnswer): Pages {
+function withPage(last: Pages, query: Query, page: number, answer: SessionsAnswer, changes: number): Pages {
   const items = new Map(last.query === query ? last.items : []);
   items.delete(page);
-  items.set(page, answer.items);
+  items.set(page, { items: answer.items, changes });
   for (const oldest of [...items.keys()].slice(0, -MOST_PAGES)) {
     items.delete(oldest);
   }

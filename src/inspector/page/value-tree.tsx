@@ -5,7 +5,7 @@ import { ask, messageOf } from "./api.js";
 import { bytes, number, visible } from "./format.js";
 import { Problem } from "./parts.js";
 
-/** Where more of a value can be had; absent if all of it is there. */
+/** Where more of a value can be asked for. */
 export interface Source {
   checkpoint: string;
   node: string;
@@ -14,15 +14,27 @@ export interface Source {
 interface Place {
   source: Source | undefined;
   path: readonly number[];
+  /** What reads all of it, if there is no source. */
+  readBy: string;
 }
 
 const OPEN_DEPTH = 2;
 const MOST_OPEN = 12;
 
-export function ValueTree({ value, source }: { value: ValueNode; source?: Source }) {
+const READ_BY = "checkpoint-sqlite checkpoint … --full, or getCheckpoint()";
+
+export function ValueTree({
+  value,
+  source,
+  readBy = READ_BY,
+}: {
+  value: ValueNode;
+  source?: Source;
+  readBy?: string;
+}) {
   return (
     <div class="tree">
-      <Value value={value} place={{ source, path: [] }} depth={0} />
+      <Value value={value} place={{ source, path: [], readBy }} depth={0} />
     </div>
   );
 }
@@ -70,6 +82,13 @@ function Container({ value, place, depth }: { value: ValueNode; place: Place; de
       </span>
     );
   }
+  if (shown.parts === undefined && place.source === undefined) {
+    return (
+      <span>
+        <Type name={shown.type} /> <NotShown what={sizeOf(shown)} place={place} />
+      </span>
+    );
+  }
   const parts = shown.parts ?? [];
   const left = (shown.size ?? 0) - parts.length;
   return (
@@ -81,7 +100,7 @@ function Container({ value, place, depth }: { value: ValueNode; place: Place; de
         <ul>
           {parts.map((part, index) => (
             <li key={index}>
-              <PartName part={part} type={shown.type} />
+              <PartName part={part} type={shown.type} readBy={place.readBy} />
               <Value
                 value={part.value}
                 place={{ ...place, path: [...place.path, index] }}
@@ -89,11 +108,15 @@ function Container({ value, place, depth }: { value: ValueNode; place: Place; de
               />
             </li>
           ))}
-          {left > 0 && shown.parts !== undefined && place.source !== undefined && (
+          {left > 0 && shown.parts !== undefined && (
             <li>
-              <button type="button" class="small" onClick={() => load(parts.length)}>
-                {number(left)} more
-              </button>
+              {place.source === undefined ? (
+                <NotShown what={`${number(left)} more`} place={place} />
+              ) : (
+                <button type="button" class="small" onClick={() => load(parts.length)}>
+                  {number(left)} more
+                </button>
+              )}
             </li>
           )}
         </ul>
@@ -103,11 +126,19 @@ function Container({ value, place, depth }: { value: ValueNode; place: Place; de
   );
 }
 
-function PartName({ part, type }: { part: Part; type: string }) {
+function NotShown({ what, place }: { what: string; place: Place }) {
+  return (
+    <span class="quiet">
+      {what} not shown here: <code>{place.readBy}</code>
+    </span>
+  );
+}
+
+function PartName({ part, type, readBy }: { part: Part; type: string; readBy: string }) {
   if (part.mapKey !== undefined) {
     return (
       <span class="key">
-        <Value value={part.mapKey} place={{ source: undefined, path: [] }} depth={OPEN_DEPTH} />
+        <Value value={part.mapKey} place={{ source: undefined, path: [], readBy }} depth={OPEN_DEPTH} />
         <span class="quiet"> → </span>
       </span>
     );
@@ -181,7 +212,7 @@ function Type({ name }: { name: string }) {
 
 function askFor({ source, path }: Place, offset: number): Promise<ValueNode> {
   if (source === undefined) {
-    return Promise.reject(new Error("There is no more of it here: open the checkpoint."));
+    return Promise.reject(new Error("There is no more of it here."));
   }
   return ask<ValueNode>("value", { ...source, path: path.join("."), offset });
 }
