@@ -2,6 +2,7 @@
 import { beforeAll, expect, test } from "bun:test";
 import { join, resolve } from "node:path";
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
+import type { Page } from "playwright-core";
 import { SAMPLE, writeSampleRuns } from "../../scripts/sample-runs.js";
 import { createManySessions } from "../cli/support/files.js";
 import { checkpointOf } from "../inspector/support/inspected.js";
@@ -9,6 +10,14 @@ import { describeInBrowser, newContext, OpenPage, useFolder } from "./support/br
 import { placesIn } from "./support/file.js";
 
 const DEMO = resolve(import.meta.dir, "../../examples/resume-after-crash.ts");
+
+/** As if another tab were looked at. */
+function hide(page: Page): Promise<void> {
+  return page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+}
 
 describeInBrowser("the inspector in a browser", () => {
   const folder = useFolder();
@@ -117,10 +126,7 @@ describeInBrowser("the inspector in a browser", () => {
     await page.getByRole("link", { name: "Seen" }).waitFor();
     // Its stream ends too: a browser has six connections to one host, for all of its tabs.
     const ended = page.waitForEvent("requestfailed", (request) => request.url().endsWith("/api/live"));
-    await page.evaluate(() => {
-      Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
-      document.dispatchEvent(new Event("visibilitychange"));
-    });
+    await hide(page);
     await ended;
     const requests: string[] = [];
     page.on("request", (request) => requests.push(request.url()));
@@ -227,6 +233,8 @@ describeInBrowser("the inspector in a browser", () => {
     await page.getByRole("link", { name: "Session 0 ", exact: false }).last().waitFor();
     await store.createSession("./new", { title: "Saved meanwhile" });
     await page.getByText("301 sessions", { exact: true }).waitFor();
+    // It hears of no other change, which would have it read what is in sight then.
+    await hide(page);
     await rows.evaluate((list) => list.scrollTo(0, 0));
     await page.getByRole("link", { name: "Saved meanwhile" }).waitFor();
     expect(opened.problems).toEqual([]);
@@ -258,6 +266,36 @@ describeInBrowser("the inspector in a browser", () => {
     const search = page.getByRole("region", { name: "search" });
     await search.getByRole("button", { name: "array 150 items" }).first().click();
     await search.getByText(/50 more not shown here: checkpoint-sqlite checkpoint … --full/).waitFor();
+    expect(opened.problems).toEqual([]);
+  });
+
+  test("loads earlier checkpoints once, keeps them, and names one among them that is compared", async () => {
+    const long = join(folder.path, "long.db");
+    await using store = new SqliteCheckpointStore(long);
+    const { id } = await store.createSession("./long", { title: "Long" });
+    const save = (version: number) =>
+      store.saveCheckpoint(checkpointOf(id, version, { plan: { status: "completed", output: version } }));
+    const saved = await Promise.all(Array.from({ length: 1_005 }, (_, index) => save(index + 1)));
+    await using opened = await OpenPage.on(long, { hash: `#/session/${id}` });
+    const { page } = opened;
+    const marks = page.getByRole("application").locator(".mark");
+    const earlier = page.getByRole("button", { name: "Earlier checkpoints" });
+    await earlier.evaluate((button: HTMLElement) => {
+      button.click();
+      button.click();
+    });
+    await earlier.waitFor({ state: "detached" });
+    expect(await marks.count()).toBe(1_005);
+    await save(1_006);
+    await page.getByRole("link", { name: /^v1006/ }).waitFor();
+    expect(await marks.count()).toBe(1_006);
+
+    await opened.go(`#/compare/${saved[0]?.id}/${saved.at(-1)?.id}`);
+    const before = page.getByRole("region", { name: "Before" }).getByLabel("Checkpoint");
+    await before.locator("option", { hasText: "v1006" }).waitFor({ state: "attached" });
+    expect(await before.evaluate((select: HTMLSelectElement) => select.selectedOptions[0]?.textContent)).toBe(
+      "v1",
+    );
     expect(opened.problems).toEqual([]);
   });
 

@@ -85,7 +85,8 @@ function Container({ value, place, depth }: { value: ValueNode; place: Place; de
   if (shown.parts === undefined && place.source === undefined) {
     return (
       <span>
-        <Type name={shown.type} /> <NotShown what={sizeOf(shown)} place={place} />
+        <Type name={shown.type} />{" "}
+        <NotShown what={shown.size === undefined ? "" : sizeOf(shown)} place={place} />
       </span>
     );
   }
