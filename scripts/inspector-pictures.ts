@@ -18,13 +18,15 @@ const NOW = Date.UTC(2026, 0, 31, 9, 30);
 
 interface View {
   name: string;
+  width?: number;
   height: number;
   /** From the list of sessions to the view. */
   show: (page: Page) => Promise<void>;
 }
 
 const VIEWS: readonly View[] = [
-  { name: "sessions", height: 640, show: async () => {} },
+  // Its rows are aligned in columns if the page is wider than 1,100 pixels.
+  { name: "sessions", width: 1_280, height: 640, show: async () => {} },
   {
     name: "session",
     height: 900,
@@ -93,7 +95,7 @@ try {
   await using inspector = await inspect(path, { port: 0 });
   for (const colorScheme of COLOURS) {
     for (const view of VIEWS) {
-      const viewport = { width: 1_100, height: view.height };
+      const viewport = { width: view.width ?? 1_100, height: view.height };
       const context = await browser.newContext({ viewport, colorScheme, timezoneId: "UTC", locale: "en-GB" });
       const page = await context.newPage();
       await page.clock.setFixedTime(NOW);
