@@ -1,4 +1,5 @@
 /** What a hostile file or another site could try. */
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
@@ -58,6 +59,27 @@ describeInBrowser("the inspector, attacked in a browser", () => {
     }
     await opened.go("#/");
     await page.getByRole("link", { name: "\\u202e\\u0000\\u0007", exact: false }).first().waitFor();
+    expect(opened.problems).toEqual([]);
+  });
+
+  test("a status named as a member of every object, and times beyond all clocks, are drawn as they are", async () => {
+    const path = join(folder.path, "damaged.db");
+    await using store = new SqliteCheckpointStore(path);
+    const { id } = await store.createSession("./damaged", { title: "Damaged" });
+    await store.saveCheckpoint(checkpointOf(id, 1, { plan: { status: "completed", output: 1 } }));
+    using writer = new Database(path);
+    const plan = { status: "__proto__", output: 1, startedAt: 1e300, completedAt: 1e300 };
+    writer.run("UPDATE checkpoints SET node_results = ?, created_at = 1e300, step = 1e999", [
+      JSON.stringify({ plan }),
+    ]);
+    await using opened = await OpenPage.on(path, { hash: `#/session/${id}` });
+    const { page } = opened;
+    const checkpoint = page.getByRole("region", { name: "Checkpoint v1" });
+    await checkpoint.getByText("__proto__").waitFor();
+    expect(await page.getByRole("application").locator(".bar.unknown").count()).toBe(1);
+    expect(await page.evaluate(() => Reflect.ownKeys(Object.prototype).join())).not.toMatch(
+      /__[a-z]\b|props/,
+    );
     expect(opened.problems).toEqual([]);
   });
 
