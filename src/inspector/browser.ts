@@ -9,22 +9,36 @@ const COMMANDS: Partial<Record<NodeJS.Platform, string[]>> = {
   win32: ["cmd", "/c", "start", ""],
 };
 
-/** Through a file that only this user can read. Returns a function that deletes it. */
+/** Through a file that only this user can read. Returns a function that deletes it. Never throws: the link is printed as well. */
 export function openInBrowser(url: string): () => void {
-  const folder = mkdtempSync(join(tmpdir(), "checkpoint-inspector-"));
-  const file = join(folder, "open.html");
-  writeFileSync(
-    file,
-    `<!doctype html><meta http-equiv="refresh" content="0;url=${url}"><title>Inspector</title>`,
-    {
-      mode: 0o600,
-    },
-  );
+  let folder: string | undefined;
   try {
-    const command = COMMANDS[process.platform] ?? ["xdg-open"];
-    Bun.spawn([...command, pathToFileURL(file).href], { stdio: ["ignore", "ignore", "ignore"] }).unref();
+    folder = mkdtempSync(join(tmpdir(), "checkpoint-inspector-"));
+    open(writePage(folder, url));
   } catch {
-    // There is no browser here; the link is printed as well.
+    // There is no browser here, or no folder for temporary files.
   }
-  return () => rmSync(folder, { recursive: true, force: true });
+  return () => remove(folder);
+}
+
+function writePage(folder: string, url: string): string {
+  const file = join(folder, "open.html");
+  const html = `<!doctype html><meta http-equiv="refresh" content="0;url=${url}"><title>Inspector</title>`;
+  writeFileSync(file, html, { mode: 0o600 });
+  return file;
+}
+
+function open(file: string): void {
+  const command = COMMANDS[process.platform] ?? ["xdg-open"];
+  Bun.spawn([...command, pathToFileURL(file).href], { stdio: ["ignore", "ignore", "ignore"] }).unref();
+}
+
+function remove(folder: string | undefined): void {
+  try {
+    if (folder !== undefined) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  } catch {
+    // The system clears its folder of temporary files.
+  }
 }

@@ -13,15 +13,18 @@ const MOST_LISTENERS = 50;
 
 type Listener = ReadableStreamDefaultController<string>;
 
+/** Of the inspected file, what is looked at. */
+export type Watched = Pick<InspectedFile, "dataVersion" | "isGone">;
+
 export class Live {
-  readonly #file: InspectedFile;
+  readonly #file: Watched;
   readonly #listeners = new Set<Listener>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #dataVersion = 0;
   #isGone = false;
   #saidAt = 0;
 
-  constructor(file: InspectedFile) {
+  constructor(file: Watched) {
     this.#file = file;
   }
 
@@ -52,17 +55,19 @@ export class Live {
   close(): void {
     for (const listener of this.#listeners) {
       this.#remove(listener);
-      listener.close();
+      closeQuietly(listener);
     }
   }
 
   #add(listener: Listener): void {
-    this.#listeners.add(listener);
+    const { isGone } = this.#file;
     if (this.#timer === undefined) {
-      this.#dataVersion = this.#file.dataVersion;
-      this.#timer = setInterval(() => this.#look(), INTERVAL_MS);
+      this.#isGone = isGone;
+      this.#dataVersion = this.#readVersion();
     }
-    listener.enqueue(eventOf(this.#file.isGone ? "gone" : "hello", this.#dataVersion));
+    listener.enqueue(eventOf(isGone ? "gone" : "hello", this.#dataVersion));
+    this.#listeners.add(listener);
+    this.#timer ??= setInterval(() => this.#look(), INTERVAL_MS);
   }
 
   #remove(listener: Listener): void {
@@ -101,8 +106,20 @@ export class Live {
   #say(event: string): void {
     this.#saidAt = Date.now();
     for (const listener of this.#listeners) {
-      listener.enqueue(eventOf(event, this.#dataVersion));
+      try {
+        listener.enqueue(eventOf(event, this.#dataVersion));
+      } catch {
+        this.#remove(listener); // Its page went away; thrown from a timer, this would end the process.
+      }
     }
+  }
+}
+
+function closeQuietly(listener: Listener): void {
+  try {
+    listener.close();
+  } catch {
+    // It is closed already.
   }
 }
 

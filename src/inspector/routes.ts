@@ -61,6 +61,9 @@ export class Routes {
       return problem(403, refusal);
     }
     const url = new URL(request.url);
+    if (url.pathname !== "/api/fork" && request.method !== "GET" && request.method !== "HEAD") {
+      return problem(405, `${request.method} is refused: the inspector only reads.`);
+    }
     if (url.pathname === "/") {
       return this.#answerPage(request, url);
     }
@@ -69,9 +72,6 @@ export class Routes {
     }
     if (url.pathname === "/api/fork") {
       return this.#answerFork(request);
-    }
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return problem(405, `${request.method} is refused: the inspector only reads.`);
     }
     if (url.pathname === "/api/live") {
       isLong();
@@ -105,9 +105,7 @@ export class Routes {
     const stream = this.#live.listen();
     return stream === undefined
       ? problem(503, "Too many pages are open on this inspector: close some.")
-      : new Response(stream, {
-          headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
-        });
+      : respond(stream, "text/event-stream");
   }
 
   async #answerRead(url: URL, signal: AbortSignal): Promise<Response> {
@@ -196,6 +194,10 @@ export class Routes {
     }
     if (request.method !== "POST" || !this.#access.mayFork(request)) {
       return problem(403, "A fork is a POST with the token of this page in its header.");
+    }
+    // A store would make an empty file at the path of one that was deleted.
+    if (this.#file.isGone) {
+      return problem(410, GONE, "FILE_GONE");
     }
     const id = new URL(request.url).searchParams.get("id") ?? "";
     try {

@@ -25,7 +25,7 @@ export function inspectSettings(options: unknown): InspectSettings {
   const given = optionalObject("options", options, ["port", "host", "open", "signal", "allowFork"]);
   return {
     port: optionalPort(given.port),
-    host: optionalText("options.host", given.host) ?? "127.0.0.1",
+    host: optionalHost(given.host),
     open: optionalBoolean("options.open", given.open) === true,
     signal: optionalSignal(given.signal),
     allowFork: optionalBoolean("options.allowFork", given.allowFork) === true,
@@ -35,6 +35,15 @@ export function inspectSettings(options: unknown): InspectSettings {
 /** Whether only this machine can connect. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** Bun takes an empty host for every address. */
+function optionalHost(value: unknown): string {
+  const host = optionalText("options.host", value) ?? "127.0.0.1";
+  if (host.trim() === "") {
+    throw mustBe("options.host", "the name or address to listen on, such as 127.0.0.1", value);
+  }
+  return host;
 }
 
 function optionalPort(value: unknown): number | undefined {

@@ -1,7 +1,7 @@
 /** Who may ask the inspector, and what they cannot do. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { inspect } from "../../src/inspector/index.js";
 import { rejectionOf } from "../support/outcomes.js";
 import { checkpointOf, Inspected } from "./support/inspected.js";
@@ -76,6 +76,7 @@ describe("requests with the cookie are refused", () => {
 
   test.each(["POST", "PUT", "DELETE", "PATCH"])("if they are a %s", async (method) => {
     expect((await inspected.send("/api/sessions", { method, ...(await asPage()) })).status).toBe(405);
+    expect((await fetch(inspected.inspector.url, { method })).status).toBe(405);
   });
 });
 
@@ -97,11 +98,18 @@ describe("the page", () => {
   });
 
   test("sends no referrer, is not framed, and is not kept", async () => {
-    const { headers } = await fetch(inspected.inspector.url);
-    expect(headers.get("referrer-policy")).toBe("no-referrer");
-    expect(headers.get("x-frame-options")).toBe("DENY");
-    expect(headers.get("cache-control")).toBe("no-store");
-    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    const stop = new AbortController();
+    const live = await fetch(new URL("/api/live", inspected.origin), {
+      ...(await asPage()),
+      signal: stop.signal,
+    });
+    for (const { headers } of [await fetch(inspected.inspector.url), live]) {
+      expect(headers.get("referrer-policy")).toBe("no-referrer");
+      expect(headers.get("x-frame-options")).toBe("DENY");
+      expect(headers.get("cache-control")).toBe("no-store");
+      expect(headers.get("x-content-type-options")).toBe("nosniff");
+    }
+    stop.abort();
   });
 });
 
@@ -133,6 +141,19 @@ describe("a fork", () => {
     expect((await open.store.getSession(body.sessionId))?.title).toBe("Fork of Original");
   });
 
+  test("of a file that was deleted is refused, and makes no new file", async () => {
+    await using open = await Inspected.open({ allowFork: true });
+    const { forkToken } = (await open.ask("file")).body;
+    const headers = { cookie: await open.cookie(), "x-fork-token": forkToken };
+    for (const end of ["", "-wal", "-shm"]) {
+      rmSync(`${open.path}${end}`, { force: true });
+    }
+    const { status, body } = await open.send("/api/fork?id=any", { method: "POST", headers });
+    expect(status).toBe(410);
+    expect(body.code).toBe("FILE_GONE");
+    expect(existsSync(open.path)).toBe(false);
+  });
+
   test("of a checkpoint that is not there is reported", async () => {
     await using open = await Inspected.open({ allowFork: true });
     const { forkToken } = (await open.ask("file")).body;
@@ -145,6 +166,8 @@ describe("options", () => {
   test.each([
     [{ port: 70_000 }, "options.port"],
     [{ port: -1 }, "options.port"],
+    [{ host: "" }, "options.host"],
+    [{ host: " " }, "options.host"],
     [{ open: "yes" }, "options.open"],
     [{ allowFork: 1 }, "options.allowFork"],
     [{ signal: {} }, "options.signal"],
@@ -174,6 +197,20 @@ describe("options", () => {
     await using first = await inspect(inspected.path);
     await using second = await inspect(inspected.path);
     expect(new URL(first.url).port).not.toBe(new URL(second.url).port);
+  });
+
+  test("a browser that cannot be opened does not stop the inspector", async () => {
+    const { TMPDIR } = process.env;
+    process.env.TMPDIR = `${inspected.path}/not-a-folder`;
+    try {
+      await using inspector = await inspect(inspected.path, { port: 0, open: true });
+      expect((await fetch(inspector.url)).status).toBe(200);
+    } finally {
+      process.env.TMPDIR = TMPDIR ?? "";
+      if (TMPDIR === undefined) {
+        delete process.env.TMPDIR;
+      }
+    }
   });
 
   test("a signal closes the inspector", async () => {
