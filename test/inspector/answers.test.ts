@@ -266,6 +266,27 @@ describe("a checkpoint", () => {
     expect(nodes[0].error.text).toBe("cause");
   });
 
+  test("of an earlier version with values that no store of today writes is shown as far as it can be", async () => {
+    let id = "";
+    let sessionId = "";
+    await using inspected = await Inspected.open({}, async (store) => {
+      sessionId = (await store.createSession("/work")).id;
+      id = (await store.saveCheckpoint(checkpointOf(sessionId, 1, {}))).id;
+    });
+    const results = `{"a":{"status":"FAILED","error":{"code":7},"startedAt":1e999},"é":{"status":"completed","output":"é"}}`;
+    runOn(
+      inspected.path,
+      `UPDATE checkpoints SET cycle_state = '{"backEdge":"b->a"}', node_results = '${results}'`,
+    );
+    const { nodes, cycle } = (await inspected.ask("checkpoint", { id })).body;
+    expect(cycle).toBeUndefined();
+    expect(nodes[0].error.text).toBe('{"code":7}');
+    expect(nodes[0]).not.toHaveProperty("startedAt");
+    const [checkpoint] = (await inspected.ask("run", { session: sessionId })).body.checkpoints;
+    expect(checkpoint.changes[1].outputBytes).toBe(nodes[1].outputBytes);
+    expect(nodes[1].outputBytes).toBe(4);
+  });
+
   test("with an output of 40 MB says so instead of sending it", async () => {
     let id = "";
     await using inspected = await Inspected.open({}, async (store) => {
@@ -344,6 +365,24 @@ describe("differences", () => {
     ["an item taken from the middle", [1, 2, 3], [1, 3], ["removed $[1]"]],
     ["a Set's member", new Set(["a", "b"]), new Set(["b", "c"]), ["removed $.a", "added $.c"]],
     ["a Map's value", new Map([["k", 1]]), new Map([["k", 2]]), ["changed $.k"]],
+    [
+      "Map keys that read alike",
+      new Map<unknown, string>([
+        [1, "a"],
+        ["1", "b"],
+      ]),
+      new Map<unknown, string>([
+        [1, "x"],
+        ["1", "b"],
+      ]),
+      ["changed $[1]"],
+    ],
+    [
+      "a Date in a Set that becomes its text",
+      new Set([new Date(0)]),
+      new Set(["1970-01-01T00:00:00.000Z"]),
+      ['removed $["1970-01-01T00:00:00.000Z"]', 'added $["1970-01-01T00:00:00.000Z"]'],
+    ],
     ["a type", { a: new Date(0) }, { a: "1970" }, ["changed $.a"]],
     ["nothing but the time", { a: 1 }, { a: 1 }, []],
   ])("of %s are found where they are", async (_, before, after, expected) => {
@@ -352,6 +391,48 @@ describe("differences", () => {
     expect(differences.map(({ kind, path }: { kind: string; path: string }) => `${kind} ${path}`)).toEqual(
       expected,
     );
+  });
+
+  async function compareRows(nodes: Record<string, unknown>[], sql?: string) {
+    const ids: string[] = [];
+    await using inspected = await Inspected.open({}, async (store) => {
+      const session = await store.createSession("/work");
+      for (const [index, outputs] of nodes.entries()) {
+        const results = Object.fromEntries(
+          Object.entries(outputs).map(([node, output]) => [node, done(output, 1, 2)]),
+        );
+        ids.push((await store.saveCheckpoint(checkpointOf(session.id, index + 1, results))).id);
+      }
+    });
+    if (sql !== undefined) {
+      runOn(inspected.path, sql);
+    }
+    return await inspected.ask("compare", { before: ids[0] ?? "", after: ids[1] ?? "" });
+  }
+
+  test("of a node whose output is damaged say so at that node, and the others are compared", async () => {
+    const { status, body } = await compareRows(
+      [
+        { big: "y".repeat(1_500), small: 1 },
+        { big: "z".repeat(1_500), small: 2 },
+      ],
+      "UPDATE checkpoint_sqlite_outputs SET text = replace(text, 'yy', 'yx')",
+    );
+    expect(status).toBe(200);
+    expect(body.nodes[0].kind).toBe("changed");
+    expect(body.nodes[0].before.unread).toContain("damaged");
+    expect(body.nodes[0].after.unread).toBeUndefined();
+    expect(body.nodes[1].differences).toHaveLength(1);
+  });
+
+  test("read 64 MiB of outputs, and say of the rest that it was not compared", async () => {
+    const outputs = (letter: string) =>
+      Object.fromEntries(["a", "b", "c"].map((node) => [node, `${node}${letter.repeat(12_000_000)}`]));
+    const { body } = await compareRows([outputs("y"), outputs("z")]);
+    const [a, b, c] = body.nodes;
+    expect([a.differences.length, b.differences.length]).toEqual([1, 1]);
+    expect(c.kind).toBe("changed");
+    expect(c.after.unread).toContain("67108864 bytes");
   });
 
   test("of more places than one answer has are cut, and say so", async () => {

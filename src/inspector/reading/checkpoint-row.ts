@@ -3,7 +3,7 @@ import type { Row } from "../../database/connection.js";
 import { isObject } from "../../values/is-object.js";
 import type { NodeChange, RunCheckpoint, RunState } from "../answers.js";
 import { type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
-import { hasOutput, outputBytes, parse, readNodeResults, Unread, type WireResult } from "./node-results.js";
+import { outputBytes, parse, readNodeResults, Unread, type WireResult } from "./node-results.js";
 
 /** Nodes that one answer names. */
 const MOST_NODES = 2_000;
@@ -43,8 +43,12 @@ function pendingOf({ pending_nodes }: Row): string[] {
 
 function cycleOf(text: unknown): RunCheckpoint["cycle"] {
   const parsed = parsedOrUndefined(text);
-  return isObject(parsed) && typeof parsed.backEdge === "string"
-    ? { backEdge: parsed.backEdge, iteration: Number(parsed.iteration) }
+  if (!isObject(parsed)) {
+    return undefined;
+  }
+  const { backEdge, iteration } = parsed;
+  return typeof backEdge === "string" && typeof iteration === "number" && Number.isFinite(iteration)
+    ? { backEdge, iteration }
     : undefined;
 }
 
@@ -103,13 +107,8 @@ export function isFailed({ status }: { status: string }): boolean {
 }
 
 export function toNodeChange(file: InspectedFile, sessionId: string, result: WireResult): NodeChange {
-  const { node, status, startedAt, completedAt, error, hash } = result;
-  const bytes =
-    hash === undefined
-      ? hasOutput(result)
-        ? JSON.stringify(result.output?.wire).length
-        : undefined
-      : outputBytes(file, sessionId, hash);
+  const { node, status, startedAt, completedAt, error } = result;
+  const bytes = outputBytes(file, sessionId, result);
   return {
     node,
     status,

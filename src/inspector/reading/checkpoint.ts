@@ -20,6 +20,7 @@ import {
   type WireResult,
 } from "./node-results.js";
 import { LONGEST_TITLE } from "./sessions.js";
+import { LARGEST_PARSED } from "./statements.js";
 import { at, LONGEST_TEXT, toValueNode } from "./wire.js";
 
 /** Nodes of one answer. */
@@ -29,6 +30,9 @@ const LONGEST_ERROR = 20_000;
 
 /** Bytes of outputs that are read before a page asks for them. */
 const MOST_OUTPUT_BYTES = 4 * 1024 * 1024;
+
+/** Bytes of outputs that one comparison reads: two of the largest. */
+const MOST_COMPARED_BYTES = 2 * LARGEST_PARSED;
 
 /** Bytes of an output that is copied as JSON. */
 export const LARGEST_COPIED = 8 * 1024 * 1024;
@@ -62,11 +66,8 @@ function readNodes(file: InspectedFile, row: Row): CheckpointNode[] {
 }
 
 function toCheckpointNode(file: InspectedFile, sessionId: string, result: WireResult): CheckpointNode {
-  const { node, status, startedAt, completedAt, error, hash, output } = result;
-  const bytes =
-    hash === undefined
-      ? output && Buffer.byteLength(JSON.stringify(output.wire))
-      : outputBytes(file, sessionId, hash);
+  const { node, status, startedAt, completedAt, error } = result;
+  const bytes = outputBytes(file, sessionId, result);
   return {
     node,
     status,
@@ -133,7 +134,7 @@ function resultsOf(file: InspectedFile, row: Row): Map<string, WireResult> {
   return new Map(results.map((result) => [result.node, result]));
 }
 
-/** @throws {Unread} */
+/** @throws {Unread} if a row of the two cannot be read. */
 export function readComparison(
   file: InspectedFile,
   beforeId: string,
@@ -166,11 +167,11 @@ const ORDER: readonly NodeDifference["kind"][] = ["changed", "finished", "remove
 function compareNodes(file: InspectedFile, before: Row, after: Row): NodeDifference[] {
   const [left, right] = [resultsOf(file, before), resultsOf(file, after)];
   const nodes = [...new Set([...left.keys(), ...right.keys()])].slice(0, MOST_NODES);
+  const comparison = new Comparison(file);
   return nodes
     .map((node) => {
       const [old, now] = [left.get(node), right.get(node)];
-      return compareNode(
-        file,
+      return comparison.ofNode(
         node,
         old && { sessionId: textOf(before.session_id), result: old },
         now && { sessionId: textOf(after.session_id), result: now },
@@ -184,42 +185,72 @@ interface ResultPlace {
   result: WireResult;
 }
 
-function compareNode(
-  file: InspectedFile,
-  node: string,
-  before: ResultPlace | undefined,
-  after: ResultPlace | undefined,
-): NodeDifference {
-  const difference = {
-    node,
-    ...(before && { before: toCheckpointNode(file, before.sessionId, before.result) }),
-    ...(after && { after: toCheckpointNode(file, after.sessionId, after.result) }),
-    differences: [],
-    isCut: false,
-  };
-  if (before === undefined || after === undefined) {
-    const side = before === undefined ? "after" : "before";
-    const place = before ?? after;
-    const shown = difference[side];
-    return {
-      ...difference,
-      kind: before === undefined ? "finished" : "removed",
-      ...(place && shown && { [side]: withOutput(file, place.sessionId, place.result, shown) }),
+type Output = Pick<CheckpointNode, "output" | "unread">;
+
+/** Reads outputs until its bytes are spent; what cannot be read is said at its node. */
+class Comparison {
+  #left = MOST_COMPARED_BYTES;
+
+  constructor(readonly file: InspectedFile) {}
+
+  ofNode(node: string, before: ResultPlace | undefined, after: ResultPlace | undefined): NodeDifference {
+    const difference = {
+      node,
+      ...(before && { before: this.#shown(before) }),
+      ...(after && { after: this.#shown(after) }),
+      differences: [],
+      isCut: false,
     };
+    if (before === undefined) {
+      return { ...difference, kind: "finished", ...(after && { after: this.#withOutput(after) }) };
+    }
+    if (after === undefined) {
+      return { ...difference, kind: "removed", before: this.#withOutput(before) };
+    }
+    if (before.result.hash !== undefined && before.result.hash === after.result.hash) {
+      return { ...difference, kind: isSameVisit(before.result, after.result) ? "same" : "changed" };
+    }
+    const [old, now] = [this.#read(before), this.#read(after)];
+    if (old.unread !== undefined || now.unread !== undefined) {
+      return {
+        ...difference,
+        kind: "changed",
+        before: { ...this.#shown(before), ...reasonOf(old) },
+        after: { ...this.#shown(after), ...reasonOf(now) },
+      };
+    }
+    const found = differencesOf(old.wire, now.wire);
+    const isSame = found.differences.length === 0 && isSameVisit(before.result, after.result);
+    return { ...difference, ...found, kind: isSame ? "same" : "changed" };
   }
-  const found = compareOutputs(file, before, after);
-  const isSame = found.differences.length === 0 && isSameVisit(before.result, after.result);
-  return { ...difference, ...found, kind: isSame ? "same" : "changed" };
+
+  #shown({ sessionId, result }: ResultPlace): CheckpointNode {
+    return toCheckpointNode(this.file, sessionId, result);
+  }
+
+  #withOutput(place: ResultPlace): CheckpointNode {
+    const { wire, unread } = this.#read(place);
+    const output: Output =
+      unread !== undefined ? { unread } : hasOutput(place.result) ? { output: toValueNode(wire) } : {};
+    return { ...this.#shown(place), ...output };
+  }
+
+  #read({ sessionId, result }: ResultPlace): { wire?: unknown; unread?: string } {
+    this.#left -= outputBytes(this.file, sessionId, result) ?? 0;
+    if (this.#left < 0) {
+      return { unread: TOO_MUCH_TO_COMPARE };
+    }
+    return withReason<{ wire?: unknown; unread?: string }>(
+      () => ({ wire: readOutput(this.file, sessionId, result) }),
+      (unread) => ({ unread }),
+    );
+  }
 }
 
-function compareOutputs(file: InspectedFile, before: ResultPlace, after: ResultPlace) {
-  if (before.result.hash !== undefined && before.result.hash === after.result.hash) {
-    return { differences: [], isCut: false };
-  }
-  return differencesOf(
-    readOutput(file, before.sessionId, before.result),
-    readOutput(file, after.sessionId, after.result),
-  );
+const TOO_MUCH_TO_COMPARE = `The outputs of these checkpoints have more than ${MOST_COMPARED_BYTES} bytes, and this one comes after them: open it in its checkpoint.`;
+
+function reasonOf({ unread }: { unread?: string }): Output {
+  return unread === undefined ? {} : { unread };
 }
 
 function isSameVisit(before: WireResult, after: WireResult): boolean {

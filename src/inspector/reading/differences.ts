@@ -64,11 +64,11 @@ class Search {
 
   #compareNamed(
     path: Path,
-    before: ReadonlyMap<string, WirePart>,
-    after: ReadonlyMap<string, WirePart>,
+    before: ReadonlyMap<string, NamedPart>,
+    after: ReadonlyMap<string, NamedPart>,
   ): void {
-    for (const name of new Set([...before.keys(), ...after.keys()])) {
-      this.#compareParts([...path, name], before.get(name), after.get(name));
+    for (const [key, { name }] of new Map([...before, ...after])) {
+      this.#compareParts([...path, name], before.get(key)?.part, after.get(key)?.part);
     }
   }
 
@@ -92,17 +92,26 @@ class Search {
   }
 }
 
-/** By a text that tells a key from every other: a name is itself, another value its wire format. */
-function named(parts: readonly WirePart[], keyOf: (part: WirePart) => unknown): Map<string, WirePart> {
+interface NamedPart {
+  /** As a path has it. */
+  name: string | number;
+  part: WirePart;
+}
+
+/** By the JSON text of the key, which tells a key from every other: 1 from "1", and a Date from its text. */
+function named(parts: readonly WirePart[], keyOf: (part: WirePart) => unknown): Map<string, NamedPart> {
   return new Map(
     parts.map((part) => {
       const key = keyOf(part);
-      return [typeof key === "string" ? key : nameOf(key), part];
+      return [JSON.stringify(key), { name: nameOf(key), part }];
     }),
   );
 }
 
-function nameOf(wire: unknown): string {
+function nameOf(wire: unknown): string | number {
+  if (typeof wire === "string" || typeof wire === "number") {
+    return wire;
+  }
   return isObject(wire) && wire[TYPE_KEY] === TAG.date ? String(wire.value) : JSON.stringify(wire);
 }
 

@@ -45,12 +45,14 @@ function toWireResult(node: string, result: unknown): WireResult {
   const found: WireResult = { node, status: typeof fields.status === "string" ? fields.status : "unknown" };
   for (const time of ["startedAt", "completedAt"] as const) {
     const value = fields[time];
-    if (typeof value === "number") {
+    // JSON.parse makes Infinity of 1e999.
+    if (typeof value === "number" && Number.isFinite(value)) {
       found[time] = value;
     }
   }
-  if (typeof fields.error === "string") {
-    found.error = fields.error;
+  const error = errorOf(fields.error);
+  if (error !== undefined) {
+    found.error = error;
   }
   const hash = hashReferredTo(fields.output);
   if (hash !== undefined) {
@@ -59,6 +61,14 @@ function toWireResult(node: string, result: unknown): WireResult {
     found.output = { wire: fields.output };
   }
   return found;
+}
+
+/** 0.2.3 stored whatever a node threw. */
+function errorOf(error: unknown): string | undefined {
+  if (error === undefined || error === null) {
+    return undefined;
+  }
+  return typeof error === "string" ? error : JSON.stringify(error);
 }
 
 function unwrapped(result: Record<string, unknown>): Record<string, unknown> {
@@ -77,9 +87,19 @@ export function hasOutput({ hash, output }: WireResult): boolean {
   return hash !== undefined || output !== undefined;
 }
 
-/** Bytes of an output that is kept apart. */
-export function outputBytes(file: InspectedFile, sessionId: string, hash: string): number | undefined {
-  const row = file.outputs?.output.get(sessionId, hash);
+/** Bytes of an output's text in the wire format, in the row or kept apart; `undefined` if there is none. */
+export function outputBytes(
+  file: InspectedFile,
+  sessionId: string,
+  { hash, output }: WireResult,
+): number | undefined {
+  return hash === undefined
+    ? output && Buffer.byteLength(JSON.stringify(output.wire))
+    : keptBytes(file, sessionId, hash);
+}
+
+function keptBytes(file: InspectedFile, sessionId: string, hash: string): number | undefined {
+  const row = file.outputs?.outputSize.get(sessionId, hash);
   if (row === null || row === undefined) {
     return undefined;
   }
@@ -90,7 +110,7 @@ export function outputBytes(file: InspectedFile, sessionId: string, hash: string
 
 /** @throws {Unread} if it is missing, damaged or too large. */
 function readOutputText(file: InspectedFile, sessionId: string, hash: string): string {
-  const bytes = outputBytes(file, sessionId, hash);
+  const bytes = keptBytes(file, sessionId, hash);
   if (bytes === undefined) {
     throw new Unread(
       `table checkpoint_sqlite_outputs does not have the output ${hash}: the file is damaged.`,

@@ -12,7 +12,7 @@ import { toValueNode } from "./wire.js";
 export const MOST_CHECKPOINTS = 1_000;
 
 /** Bytes of node results that are parsed for one answer. */
-const MOST_PARSED = 128 * 1024 * 1024;
+const MOST_PARSED = 64 * 1024 * 1024;
 
 const TOO_MUCH = `The checkpoints of this answer have more than ${MOST_PARSED} bytes of node results: open this one by itself.`;
 

@@ -237,8 +237,14 @@ export const OUTPUTS_SQL = {
     SELECT coalesce(sum(octet_length(text)), 0) AS bytes, count(*) AS count
     FROM (SELECT text FROM main.checkpoint_sqlite_outputs WHERE session_id = ?1 LIMIT ${MOST_SIZED + 1})`,
 
+  outputSize: `
+    SELECT pieces, octet_length(text) AS bytes
+    FROM main.checkpoint_sqlite_outputs
+    WHERE session_id = ?1
+      AND hash = ?2`,
+
   output: `
-    SELECT text, pieces, octet_length(text) AS bytes
+    SELECT text, pieces
     FROM main.checkpoint_sqlite_outputs
     WHERE session_id = ?1
       AND hash = ?2`,
