@@ -1,8 +1,11 @@
 /**
  * Serves a page on a file, for one person on this machine.
  *
- * The file is read on a read-only connection of its own: nothing a page does can change it, or hold up those who write. Reads
- * run in this process between other work, each bounded to a few hundred milliseconds.
+ * The file is read on a read-only connection of its own: nothing a page does can change it. Reads run in this process between
+ * other work, each bounded to a few hundred milliseconds; if another connection locks the file, they are tried again later.
+ *
+ * Limits: those who write a file with a write-ahead log never wait for a read. A file of 0.2.3 that no store has opened since has
+ * a rollback journal instead, in which a commit waits until the read that is under way has ended.
  */
 import { InvalidArgumentError } from "../errors.js";
 import { text } from "../validation/arguments.js";

@@ -1,7 +1,9 @@
 /** What the server answers to each path. Only GET and HEAD, but for the one path that forks. */
-import { isCheckpointStoreError } from "../errors.js";
+import { retryWhileBusy } from "../database/busy-retry.js";
+import { isBusy } from "../database/sqlite-errors.js";
+import { isCheckpointStoreError, StoreBusyError } from "../errors.js";
 import { SqliteCheckpointStore } from "../sqlite-checkpoint-store.js";
-import { messageOf } from "../values/describe.js";
+import { isInstance, messageOf } from "../values/describe.js";
 import { type Access, respond } from "./access.js";
 import type { ErrorAnswer, FileAnswer } from "./answers.js";
 import { Live } from "./live.js";
@@ -22,6 +24,9 @@ const GONE =
   "The file was deleted, renamed or replaced. Start the inspector again on the file that you mean.";
 
 const PATIENCE_MS = 100;
+
+/** How long an answer is tried again while another connection locks the file. */
+const BUSY_TIMEOUT = 5_000;
 
 /** What an answer is read with. */
 interface Ask {
@@ -117,12 +122,15 @@ export class Routes {
       return problem(410, GONE, "FILE_GONE");
     }
     try {
-      const answer = await read({ parameters: url.searchParams, signal });
+      const answer = await whenFree(() => read({ parameters: url.searchParams, signal }));
       return answer === undefined
         ? problem(404, "It is not in the file, or not any more.")
         : respond(JSON.stringify(answer), "application/json");
     } catch (error) {
-      return error instanceof Unread ? problem(422, error.message) : problem(500, messageOf(error));
+      if (error instanceof Unread) {
+        return problem(422, error.message);
+      }
+      return problem(isInstance(error, StoreBusyError) ? 503 : 500, messageOf(error));
     }
   }
 
@@ -130,7 +138,7 @@ export class Routes {
     const file = this.#file;
     return {
       "/api/file": () => this.#fileAnswer(),
-      "/api/sessions": ({ parameters }) => this.#sessions.page(sessionsQuery(parameters)),
+      "/api/sessions": ({ parameters, signal }) => this.#sessions.page(sessionsQuery(parameters), signal),
       "/api/run": async ({ parameters }) => {
         await this.#findForks();
         const page = { before: optional(parameters, "before"), after: optional(parameters, "after") };
@@ -209,6 +217,24 @@ export class Routes {
       return problem(isMissing ? 404 : 500, messageOf(error));
     }
   }
+}
+
+/** Between the attempts the event loop turns: a lock in the same process could not be released otherwise. */
+async function whenFree(read: () => unknown): Promise<unknown> {
+  const result = await retryWhileBusy(async () => {
+    try {
+      return { answer: await read() };
+    } catch (error) {
+      if (isBusy(error)) {
+        throw error;
+      }
+      return { error };
+    }
+  }, BUSY_TIMEOUT);
+  if ("error" in result) {
+    throw result.error;
+  }
+  return result.answer;
 }
 
 function sessionsQuery(parameters: URLSearchParams) {

@@ -1,4 +1,6 @@
 /** What the inspector answers: sessions, runs, checkpoints, values, differences and forks, all bounded. */
+
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -164,6 +166,18 @@ describe("a run", () => {
       .body;
     expect(earlier.checkpoints.map(({ version }: { version: number }) => version)).toEqual([1, 2, 3, 4, 5]);
     expect(earlier.hasEarlier).toBe(false);
+  });
+
+  test("with metadata and pending nodes of a megabyte is shown without them", async () => {
+    let sessionId = "";
+    await using inspected = await Inspected.open({}, async (store) => {
+      sessionId = (await store.createSession("/work", { metadata: { large: "m".repeat(1_000_000) } })).id;
+      await store.saveCheckpoint(checkpointOf(sessionId, 1, {}, { pendingNodes: ["p".repeat(1_000_000)] }));
+    });
+    const { session, checkpoints } = (await inspected.ask("run", { session: sessionId })).body;
+    expect(session.metadata.text).toContain("bytes");
+    expect(session).toMatchObject({ state: "pending", nodes: ["…"] });
+    expect(checkpoints[0].pending).toEqual(["…"]);
   });
 
   test("that is not in the file is reported", async () => {
@@ -510,6 +524,21 @@ describe("the file", () => {
       readFileSync(path).equals(readFileSync(resolve(import.meta.dir, "../fixtures/published-0.2.3.db"))),
     ).toBe(true);
   });
+});
+
+test("a lock on a file with a rollback journal is waited for while other answers go on", async () => {
+  await using folder = await createTemporaryFolder();
+  const path = join(folder.path, "old.db");
+  copyFileSync(resolve(import.meta.dir, "../fixtures/published-0.2.3.db"), path);
+  using writer = new Database(path);
+  writer.run("PRAGMA journal_mode = DELETE");
+  await using inspector = await inspect(path, { port: 0 });
+  const cookie = ((await fetch(inspector.url)).headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+  writer.run("BEGIN EXCLUSIVE");
+  const answer = fetch(new URL("/api/sessions", inspector.url), { headers: { cookie } });
+  expect((await fetch(inspector.url)).status).toBe(200);
+  writer.run("COMMIT");
+  expect((await answer).status).toBe(200);
 });
 
 describe("live events", () => {

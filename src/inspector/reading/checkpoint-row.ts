@@ -4,6 +4,7 @@ import { isObject } from "../../values/is-object.js";
 import type { NodeChange, RunCheckpoint, RunState } from "../answers.js";
 import { type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
 import { outputBytes, parse, readNodeResults, Unread, type WireResult } from "./node-results.js";
+import { LARGEST_COLUMN } from "./statements.js";
 
 /** Nodes that one answer names. */
 const MOST_NODES = 2_000;
@@ -36,7 +37,10 @@ export function toPlainCheckpoint(row: Row): PlainCheckpoint {
   };
 }
 
-function pendingOf({ pending_nodes }: Row): string[] {
+function pendingOf({ pending_nodes, pending_bytes }: Row): string[] {
+  if (numberOf(pending_bytes) > LARGEST_COLUMN) {
+    return ["…"]; // There are some; their names are not read.
+  }
   const parsed = parsedOrUndefined(pending_nodes);
   return Array.isArray(parsed) ? parsed.slice(0, MOST_NODES).map(String) : [];
 }

@@ -9,6 +9,7 @@ import { settingsOf } from "../../validation/options.js";
 import type { Counted } from "../answers.js";
 import { INSPECTOR_SQL, MOST_COUNTED, OUTPUTS_SQL, withoutOctetLength } from "./statements.js";
 
+/** Milliseconds that opening waits for a lock. Later SQLite itself waits 5 ms, as everywhere, and answers are tried again. */
 const BUSY_TIMEOUT = 5_000;
 
 export class InspectedFile {
@@ -23,7 +24,6 @@ export class InspectedFile {
     const settings = settingsOf({ readonly: true, busyTimeout: BUSY_TIMEOUT });
     this.path = resolve(path);
     this.#connection = openFile(path, settings, (connection) => bootstrapSchema(connection, settings));
-    this.#connection.queryOnce(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
     const rewritten = this.#hasOctetLength() ? (sql: string) => sql : withoutOctetLength;
     this.statements = this.#connection.statements(INSPECTOR_SQL, rewritten);
     this.#outputs = this.#connection.statements(OUTPUTS_SQL, rewritten);

@@ -6,6 +6,7 @@ import { counted, type InspectedFile, numberOf, optionalTextOf } from "./file.js
 import type { Forks } from "./forks.js";
 import { parse, readNodeResults, Unread, type WireResult } from "./node-results.js";
 import type { SessionItems } from "./sessions.js";
+import { LARGEST_COLUMN } from "./statements.js";
 import { toValueNode } from "./wire.js";
 
 /** Checkpoints of one answer. */
@@ -44,7 +45,7 @@ export class Runs {
       return undefined;
     }
     const origin = this.#forks.originOf(sessionId);
-    const metadata = metadataOf(row);
+    const metadata = metadataOf(this.#file, sessionId);
     const latest = latestId(this.#file, sessionId);
     return {
       session: { ...this.#items.of(row), ...(metadata === undefined ? {} : { metadata }) },
@@ -135,8 +136,13 @@ class KnownRun {
   }
 }
 
-function metadataOf({ metadata }: Row): RunAnswer["session"]["metadata"] | undefined {
-  const text = optionalTextOf(metadata);
+function metadataOf(file: InspectedFile, sessionId: string): RunAnswer["session"]["metadata"] | undefined {
+  const row = file.statements.metadata.get(sessionId);
+  const bytes = numberOf(row?.bytes);
+  if (bytes > LARGEST_COLUMN) {
+    return { type: "unread", text: `too large to be shown here (${bytes} bytes)` };
+  }
+  const text = optionalTextOf(row?.metadata);
   try {
     return text === null ? undefined : toValueNode(parse(text, "metadata"));
   } catch {

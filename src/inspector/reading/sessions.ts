@@ -47,8 +47,8 @@ export class SessionList {
     this.#items = items;
   }
 
-  async page(query: SessionsQuery): Promise<SessionsAnswer> {
-    const { rowids, total, lookedAt } = await this.#order(query);
+  async page(query: SessionsQuery, signal: AbortSignal): Promise<SessionsAnswer> {
+    const { rowids, total, lookedAt } = await this.#order(query, signal);
     const page = rowids.subarray(query.offset, query.offset + Math.min(query.limit, LARGEST_PAGE));
     const items = this.#file.read(() =>
       Array.from(page).flatMap((rowid) => {
@@ -64,7 +64,7 @@ export class SessionList {
     };
   }
 
-  async #order(query: SessionsQuery): Promise<Order> {
+  async #order(query: SessionsQuery, signal: AbortSignal): Promise<Order> {
     const { search, workspace, state } = query;
     const key = JSON.stringify([search, workspace ?? null, workspace === undefined, state]);
     const { dataVersion } = this.#file;
@@ -78,7 +78,7 @@ export class SessionList {
     const found = this.#find(query);
     const order: Order = {
       dataVersion,
-      ...(state === undefined ? found : await this.#inState(found, state)),
+      ...(state === undefined ? found : await this.#inState(found, state, signal)),
     };
     this.#orders.delete(key);
     this.#orders.set(key, order);
@@ -111,12 +111,14 @@ export class SessionList {
   async #inState(
     { rowids, total }: Pick<Order, "rowids" | "total">,
     state: string,
+    signal: AbortSignal,
   ): Promise<Omit<Order, "dataVersion">> {
     const found: number[] = [];
     const newest = rowids.subarray(0, MOST_LOOKED_AT);
     for (const [index, rowid] of newest.entries()) {
       if (index % SESSIONS_PER_TURN === SESSIONS_PER_TURN - 1) {
         await nextTurn();
+        signal.throwIfAborted();
       }
       const id = this.#file.statements.sessionAt.get(rowid)?.id;
       if (id !== undefined && stateOf(this.#file, textOf(id)).state === state) {

@@ -15,13 +15,20 @@ export const MOST_SIZED = 1_000;
 /** A stored text of more bytes than this is not parsed. */
 export const LARGEST_PARSED = 32 * 1024 * 1024;
 
-const CHECKPOINT_COLUMNS =
-  "rowid AS position, id, session_id, namespace, parent_id, version, step, node_id, pending_nodes, cycle_state, source, created_at";
+/** Bytes of a column that lists read; a longer one is left out. */
+export const LARGEST_COLUMN = 256 * 1024;
+
+function bounded(column: string): string {
+  return `CASE WHEN octet_length(${column}) <= ${LARGEST_COLUMN} THEN ${column} END AS ${column}`;
+}
+
+const CHECKPOINT_COLUMNS = `rowid AS position, id, session_id, namespace, parent_id, version, step, node_id,
+      ${bounded("pending_nodes")}, octet_length(pending_nodes) AS pending_bytes,
+      ${bounded("cycle_state")}, source, created_at`;
 
 const BYTES = "octet_length(node_results)";
 
-const SESSION_COLUMNS =
-  "rowid AS position, id, workspace_id, title, directory, created_at, updated_at, metadata";
+const SESSION_COLUMNS = "rowid AS position, id, workspace_id, title, directory, created_at, updated_at";
 
 /** Each by the partial index of its half, and merged: no row is read before it is known to be among the newest. */
 function newestPositions(condition: string): string {
@@ -111,6 +118,11 @@ export const INSPECTOR_SQL = {
 
   session: `
     SELECT ${SESSION_COLUMNS}
+    FROM main.sessions
+    WHERE id = ?1`,
+
+  metadata: `
+    SELECT ${bounded("metadata")}, octet_length(metadata) AS bytes
     FROM main.sessions
     WHERE id = ?1`,
 
