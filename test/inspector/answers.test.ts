@@ -153,7 +153,12 @@ describe("a run", () => {
       await Promise.all(
         Array.from({ length: 1_005 }, (_, index) =>
           store.saveCheckpoint(
-            checkpointOf(sessionId, index + 1, {}, { namespace: index % 2 === 0 ? "" : "named" }),
+            checkpointOf(
+              sessionId,
+              index + 1,
+              { same: done(1, 1, 2) },
+              { namespace: index % 2 === 0 ? "" : "named" },
+            ),
           ),
         ),
       );
@@ -161,11 +166,55 @@ describe("a run", () => {
     const latest = (await inspected.ask("run", { session: sessionId })).body;
     expect(latest.checkpoints).toHaveLength(1_000);
     expect(latest.checkpoints[0].version).toBe(6);
+    // Compared with versions 4 and 5, which are on the page before.
+    expect(latest.checkpoints.flatMap(({ changes }: { changes: unknown[] }) => changes)).toEqual([]);
     expect(latest.hasEarlier).toBe(true);
     const earlier = (await inspected.ask("run", { session: sessionId, before: latest.checkpoints[0].id }))
       .body;
     expect(earlier.checkpoints.map(({ version }: { version: number }) => version)).toEqual([1, 2, 3, 4, 5]);
     expect(earlier.hasEarlier).toBe(false);
+  });
+
+  test("that loses its oldest checkpoints as new ones come is not read again", async () => {
+    let sessionId = "";
+    const changed = (run: Answer["body"]) =>
+      run.checkpoints.map(({ version, changes }: { version: number; changes: { node: string }[] }) => [
+        version,
+        ...changes.map(({ node }) => node),
+      ]);
+    await using inspected = await Inspected.open({}, async (store) => {
+      sessionId = (await store.createSession("/work")).id;
+      for (const version of [1, 2, 3]) {
+        await store.saveCheckpoint(checkpointOf(sessionId, version, { [`n${version}`]: done(1, 1, 2) }));
+      }
+    });
+    const { checkpoints } = (await inspected.ask("run", { session: sessionId })).body;
+    await inspected.store.deleteCheckpoint(checkpoints[0].id);
+    // Read again, version 2 could not be parsed.
+    runOn(inspected.path, "UPDATE checkpoints SET node_results = '{broken' WHERE version = 2");
+    await inspected.store.saveCheckpoint(checkpointOf(sessionId, 4, { n4: done(1, 1, 2) }));
+    const next = (await inspected.ask("run", { session: sessionId, after: checkpoints[2].id })).body;
+    expect(next.isContinued).toBeUndefined();
+    expect(changed(next)).toEqual([
+      [2, "n2"],
+      [3, "n3"],
+      [4, "n4"],
+    ]);
+  });
+
+  test("with a checkpoint deleted from its middle is read again", async () => {
+    let sessionId = "";
+    await using inspected = await Inspected.open({}, async (store) => {
+      sessionId = (await store.createSession("/work")).id;
+      for (const version of [1, 2, 3]) {
+        await store.saveCheckpoint(checkpointOf(sessionId, version, {}));
+      }
+    });
+    const { checkpoints } = (await inspected.ask("run", { session: sessionId })).body;
+    await inspected.store.deleteCheckpoint(checkpoints[1].id);
+    await inspected.store.saveCheckpoint(checkpointOf(sessionId, 4, {}));
+    const next = (await inspected.ask("run", { session: sessionId, after: checkpoints[2].id })).body;
+    expect(next.checkpoints.map(({ version }: { version: number }) => version)).toEqual([1, 3, 4]);
   });
 
   test("with metadata and pending nodes of a megabyte is shown without them", async () => {

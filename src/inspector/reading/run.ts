@@ -1,7 +1,7 @@
 /** A run as a picture: its checkpoints in the order they were saved, each with what changed since the one before. */
 import type { Row } from "../../database/connection.js";
 import type { NodeChange, RunAnswer, RunCheckpoint } from "../answers.js";
-import { latestId, toNodeChange, toPlainCheckpoint } from "./checkpoint-row.js";
+import { latestId, type PlainCheckpoint, toNodeChange, toPlainCheckpoint } from "./checkpoint-row.js";
 import { counted, type InspectedFile, numberOf, optionalTextOf } from "./file.js";
 import type { Forks } from "./forks.js";
 import { parse, readNodeResults, Unread, type WireResult } from "./node-results.js";
@@ -62,13 +62,16 @@ export class Runs {
     after: string | undefined,
   ): Pick<RunAnswer, "checkpoints" | "hasEarlier" | "isContinued"> {
     const known = this.#known.get(sessionId);
-    const run = known?.continue() === true ? known : new KnownRun(this.#file, sessionId);
+    const continuation = known?.continue() ?? "unknown";
+    const run =
+      known === undefined || continuation === "unknown" ? new KnownRun(this.#file, sessionId) : known;
     this.#known.delete(sessionId);
     this.#known.set(sessionId, run);
     for (const oldest of [...this.#known.keys()].slice(0, -MOST_RUNS)) {
       this.#known.delete(oldest);
     }
-    const position = run === known ? run.checkpoints.findLastIndex(({ id }) => id === after) : -1;
+    const position =
+      continuation === "appended" ? run.checkpoints.findLastIndex(({ id }) => id === after) : -1;
     return position < 0
       ? { checkpoints: run.checkpoints, hasEarlier: run.hasEarlier }
       : { checkpoints: run.checkpoints.slice(position + 1), hasEarlier: run.hasEarlier, isContinued: true };
@@ -94,14 +97,16 @@ export class Runs {
   }
 }
 
-/** The newest checkpoints of a session, which are continued as long as only new ones come. */
+/** How a known run goes on: with new checkpoints only, also without its oldest, or otherwise. */
+type Continuation = "appended" | "shortened" | "unknown";
+
+/** The newest checkpoints of a session, which are continued as long as new ones come and old ones go. */
 class KnownRun {
   checkpoints: RunCheckpoint[];
-  readonly hasEarlier: boolean;
+  hasEarlier: boolean;
   readonly #file: InspectedFile;
   readonly #sessionId: string;
   readonly #changes: Changes;
-  #count: number;
 
   constructor(file: InspectedFile, sessionId: string) {
     this.#file = file;
@@ -110,29 +115,43 @@ class KnownRun {
     const rows = file.statements.newest.all(sessionId, MOST_CHECKPOINTS + 1);
     this.hasEarlier = rows.length > MOST_CHECKPOINTS;
     this.checkpoints = this.#changes.read(rows.slice(0, MOST_CHECKPOINTS).reverse());
-    this.#count = this.#countAll();
   }
 
-  /** Reads what is new. Returns false if something else changed as well: then all is to be read again. */
-  continue(): boolean {
-    const last = this.checkpoints.at(-1);
-    if (last === undefined || this.checkpoints.length > 2 * MOST_CHECKPOINTS) {
-      return false;
+  /** Reads what is new. After "unknown" all is to be read again. */
+  continue(): Continuation {
+    const [first, last] = [this.checkpoints[0], this.checkpoints.at(-1)];
+    if (first === undefined || last === undefined || this.checkpoints.length > 2 * MOST_CHECKPOINTS) {
+      return "unknown";
     }
     const rows = this.#file.statements.newerThan
       .all(this.#sessionId, MOST_CHECKPOINTS, last.createdAt, last.position)
       .reverse();
-    const count = this.#countAll();
-    const isContinued = count - this.#count === rows.length;
-    this.#count = count;
-    if (isContinued && rows.length > 0) {
-      this.checkpoints = [...this.checkpoints, ...this.#changes.read(rows)];
+    const there = this.#positionsSince(first);
+    const gone = this.checkpoints.findIndex(({ position }) => there.has(position));
+    const kept = gone < 0 ? [] : this.checkpoints.slice(gone);
+    // Also false if a new row has the place of a deleted one, or one in between was deleted.
+    if (kept.length === 0 || there.size !== kept.length + rows.length) {
+      return "unknown";
     }
-    return isContinued;
+    if (gone > 0 || rows.length > 0) {
+      this.checkpoints = [...kept, ...this.#changes.read(rows)];
+    }
+    this.hasEarlier = this.hasEarlier && this.#isAfterOthers(first);
+    return gone > 0 ? "shortened" : "appended";
   }
 
-  #countAll(): number {
-    return numberOf(this.#file.statements.countCheckpoints.get(this.#sessionId)?.count);
+  #positionsSince({ createdAt, position }: RunCheckpoint): Set<number> {
+    const rows = this.#file.statements.positionsSince.all(
+      this.#sessionId,
+      4 * MOST_CHECKPOINTS,
+      createdAt,
+      position,
+    );
+    return new Set(rows.map((row) => numberOf(row.position)));
+  }
+
+  #isAfterOthers({ createdAt, position }: RunCheckpoint): boolean {
+    return this.#file.statements.newestBefore.get(this.#sessionId, 1, createdAt, position) !== null;
   }
 }
 
@@ -175,19 +194,44 @@ class Changes {
     });
   }
 
-  #changes({ namespace, position }: { namespace: string; position: number }, bytes: number): NodeChange[] {
+  #changes(checkpoint: PlainCheckpoint, bytes: number): NodeChange[] {
+    const { namespace, position } = checkpoint;
     this.#left -= bytes;
     if (this.#left < 0) {
       throw new Unread(TOO_MUCH);
     }
-    const before = this.#latest.get(namespace);
+    const before = this.#latest.get(namespace) ?? this.#predecessor(checkpoint);
     const results = readNodeResults(this.file, position, bytes);
-    const now = new Map(results.map((result) => [result.node, fingerprint(result)]));
+    const now = fingerprints(results);
     this.#latest.set(namespace, now);
     return results
       .filter(({ node }) => before?.get(node) !== now.get(node))
       .map((result) => toNodeChange(this.file, this.sessionId, result));
   }
+
+  /** The first checkpoint of a page changed only what its namespace's one before it, on the page before, did not have. */
+  #predecessor({ namespace, createdAt, position }: PlainCheckpoint): Map<string, string> | undefined {
+    const { predecessorInRoot, predecessorInNamed } = this.file.statements;
+    const statement = namespace === "" ? predecessorInRoot : predecessorInNamed;
+    const row = statement.get(this.sessionId, namespace, createdAt, position);
+    const bytes = numberOf(row?.bytes);
+    if (row === null || bytes > this.#left) {
+      return undefined;
+    }
+    this.#left -= bytes;
+    try {
+      return fingerprints(readNodeResults(this.file, numberOf(row.position), bytes));
+    } catch (error) {
+      if (error instanceof Unread) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+}
+
+function fingerprints(results: readonly WireResult[]): Map<string, string> {
+  return new Map(results.map((result) => [result.node, fingerprint(result)]));
 }
 
 /** Tells a node's result from the one before, without its text where a hash or the times do. */

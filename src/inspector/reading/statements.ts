@@ -60,6 +60,17 @@ function checkpointsIn(positions: string): string {
     ORDER BY created_at DESC, rowid DESC`;
 }
 
+function predecessor(condition: string): string {
+  return `
+    SELECT rowid AS position, ${BYTES} AS bytes
+    FROM main.checkpoints
+    WHERE session_id = ?1
+      AND ${condition}
+      AND (created_at, rowid) < (?3, ?4)
+    ORDER BY created_at DESC, rowid DESC
+    LIMIT 1`;
+}
+
 export const INSPECTOR_SQL = {
   dataVersion: "PRAGMA data_version",
 
@@ -169,6 +180,13 @@ export const INSPECTOR_SQL = {
   newestBefore: checkpointsIn(newestPositions("AND (created_at, rowid) < (+?3, +?4)")),
 
   newerThan: checkpointsIn(newestPositions("AND (created_at, rowid) > (+?3, +?4)")),
+
+  // Of a window that is known already: which of its rows are still there.
+  positionsSince: newestPositions("AND (created_at, rowid) >= (+?3, +?4)"),
+
+  predecessorInRoot: predecessor("namespace = '' AND ?2 = ''"),
+
+  predecessorInNamed: predecessor("namespace <> '' AND namespace = ?2"),
 
   checkpoint: `
     SELECT ${CHECKPOINT_COLUMNS}, ${BYTES} AS bytes
