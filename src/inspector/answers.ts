@@ -33,6 +33,8 @@ export interface SessionItem {
   state: RunState;
   /** Nodes that failed, or that are pending. */
   nodes: string[];
+  /** Why the state is `unread`. */
+  unread?: string;
 }
 
 /** A number that was counted up to a limit. */
@@ -229,6 +231,8 @@ export interface FamilyMember {
   checkpoints: Counted;
   state: RunState;
   nodes: string[];
+  /** Why the state is `unread`. */
+  unread?: string;
   latest?: { id: string; version: number };
   /** Where it was forked from. */
   from?: { sessionId: string; checkpointId: string; version: number };

@@ -12,7 +12,7 @@ import { readCheckpoint, readComparison, readJson, readValue } from "./reading/c
 import { MOST_MESSAGES, readConversation } from "./reading/conversation.js";
 import { type InspectedFile, numberOf, optionalTextOf } from "./reading/file.js";
 import { Forks } from "./reading/forks.js";
-import { readGrowth } from "./reading/growth.js";
+import { Growth } from "./reading/growth.js";
 import { Unread } from "./reading/node-results.js";
 import { Runs } from "./reading/run.js";
 import { LARGEST_PAGE, SessionItems, SessionList } from "./reading/sessions.js";
@@ -45,6 +45,7 @@ export class Routes {
   readonly #forks: Forks;
   readonly #runs: Runs;
   readonly #live: Live;
+  readonly #growth: Growth;
   readonly #reads: Readonly<Record<string, Read>>;
 
   constructor(file: InspectedFile, access: Access, page: Page, allowFork: boolean) {
@@ -57,6 +58,7 @@ export class Routes {
     this.#forks = new Forks(file);
     this.#runs = new Runs(file, this.#forks, items);
     this.#live = new Live(file);
+    this.#growth = new Growth(file);
     this.#reads = this.#makeReads();
   }
 
@@ -167,7 +169,7 @@ export class Routes {
         await this.#findForks();
         return file.read(() => this.#forks.family(text(parameters, "session")));
       },
-      "/api/growth": ({ signal }) => readGrowth(file, signal),
+      "/api/growth": ({ signal }) => this.#growth.read(signal),
     };
   }
 

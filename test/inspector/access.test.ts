@@ -30,7 +30,7 @@ describe("the token", () => {
     expect(new URL(inspected.inspector.url).searchParams.get("token")).toMatch(/^[\w-]{32}$/);
   });
 
-  test("becomes a cookie that no script reads and no other site sends", async () => {
+  test("becomes a cookie that no script reads and that is not sent along from other sites", async () => {
     const header = (await fetch(inspected.inspector.url)).headers.get("set-cookie");
     expect(header).toMatch(/^checkpoint_inspector_\d+=[\w-]{32}; HttpOnly; SameSite=Strict; Path=\/$/);
   });

@@ -37,6 +37,28 @@ describe("sessions", () => {
     expect((await inspected.ask("sessions", { limit: 1_000_000 })).body.items).toHaveLength(25);
   });
 
+  test("are found by letters beyond ASCII as they are written, and by others in either case", async () => {
+    await using inspected = await Inspected.open({}, async (store) => {
+      await store.createSession("/work", { title: "Élan Vital" });
+    });
+    for (const [search, total] of Object.entries({ Élan: 1, ÉLAN: 1, élan: 0, vITAL: 1 })) {
+      expect([search, (await inspected.ask("sessions", { search })).body.total]).toEqual([search, total]);
+    }
+  });
+
+  test("whose latest row is too large for a list say so", async () => {
+    await using inspected = await Inspected.open({}, async (store) => {
+      const session = await store.createSession("/work");
+      const outputs = Object.fromEntries(
+        Array.from({ length: 700 }, (_, index) => [`n${index}`, done("x".repeat(900), 1, 2)]),
+      );
+      await store.saveCheckpoint(checkpointOf(session.id, 1, outputs));
+    });
+    const [item] = (await inspected.ask("sessions")).body.items;
+    expect(item.state).toBe("unread");
+    expect(item.unread).toMatch(/row has \d{6} bytes/);
+  });
+
   test("beyond the first thousand are found by their offset", async () => {
     await using inspected = await Inspected.open({}, async (store) => {
       await Promise.all(
@@ -263,6 +285,28 @@ describe("forks", () => {
       again.id,
     ]);
   });
+});
+
+test("a family of more than 300 has the session that was asked for, and says that it is cut", async () => {
+  await using inspected = await Inspected.open();
+  const { store } = inspected;
+  const original = await store.createSession("/work");
+  const { id } = await store.saveCheckpoint(checkpointOf(original.id, 1, {}));
+  const forks: string[] = [];
+  const forkUntil = async (count: number) => {
+    while (forks.length < count) {
+      forks.push((await store.fork(id)).id);
+    }
+  };
+  const family = async (session: string) => (await inspected.ask("family", { session })).body;
+  await forkUntil(299);
+  const whole = await family(original.id);
+  expect([whole.members.length, whole.isCut]).toEqual([300, false]);
+  await forkUntil(310);
+  const cut = await family(forks[309] ?? "");
+  expect([cut.members.length, cut.isCut]).toEqual([300, true]);
+  expect(cut.members[0].sessionId).toBe(original.id);
+  expect(cut.members.at(-1).sessionId).toBe(forks[309]);
 });
 
 describe("a checkpoint", () => {

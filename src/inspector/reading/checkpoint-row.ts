@@ -1,7 +1,7 @@
 /** The plain columns of a checkpoint's row, read leniently: what is damaged is left out, not refused. */
 import type { Row } from "../../database/connection.js";
 import { isObject } from "../../values/is-object.js";
-import type { NodeChange, RunCheckpoint, RunState } from "../answers.js";
+import type { NodeChange, RunCheckpoint, SessionItem } from "../answers.js";
 import { type InspectedFile, numberOf, optionalTextOf, textOf } from "./file.js";
 import { outputBytes, parse, readNodeResults, Unread, type WireResult } from "./node-results.js";
 import { LARGEST_COLUMN } from "./statements.js";
@@ -76,14 +76,16 @@ export function latestId({ statements }: InspectedFile, sessionId: string): stri
   return found === null || found === undefined ? undefined : textOf(found.id);
 }
 
+type Standing = Pick<SessionItem, "state" | "nodes" | "unread">;
+
 /** How a run stands, from its latest checkpoint. */
-export function stateOf(file: InspectedFile, sessionId: string): { state: RunState; nodes: string[] } {
+export function stateOf(file: InspectedFile, sessionId: string): Standing {
   const row = latestRow(file, sessionId);
   if (row === null) {
     return { state: "empty", nodes: [] };
   }
   try {
-    const results = readNodeResults(file, numberOf(row.position), boundedForState(row));
+    const results = readNodeResults(file, numberOf(row.position), bytesForState(row));
     const failed = results.filter(isFailed).map(({ node }) => node);
     const pending = pendingOf(row);
     return failed.length > 0
@@ -91,7 +93,7 @@ export function stateOf(file: InspectedFile, sessionId: string): { state: RunSta
       : { state: pending.length > 0 ? "pending" : "finished", nodes: pending.slice(0, 5) };
   } catch (error) {
     if (error instanceof Unread) {
-      return { state: "unread", nodes: [] };
+      return { state: "unread", nodes: [], unread: error.message };
     }
     throw error;
   }
@@ -100,9 +102,14 @@ export function stateOf(file: InspectedFile, sessionId: string): { state: RunSta
 /** A list reads a hundred of them. */
 const LARGEST_FOR_STATE = 512 * 1024;
 
-function boundedForState({ bytes }: Row): number {
+function bytesForState({ bytes }: Row): number {
   const size = numberOf(bytes);
-  return size > LARGEST_FOR_STATE ? Number.POSITIVE_INFINITY : size;
+  if (size > LARGEST_FOR_STATE) {
+    throw new Unread(
+      `The latest checkpoint's row has ${size} bytes, and a list reads at most ${LARGEST_FOR_STATE} of one: open the session.`,
+    );
+  }
+  return size;
 }
 
 /** 0.2.3 and earlier wrote the status of a failed node with a capital. */

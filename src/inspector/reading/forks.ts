@@ -88,22 +88,31 @@ export class Forks {
     });
   }
 
-  /** The session's oldest ancestor and everything that was forked from it, directly or not. */
+  /** The session's oldest ancestor and what was forked from it, directly or not; cut, with the session and its ancestors. */
   family(sessionId: string): FamilyAnswer {
-    const members: FamilyMember[] = [];
+    const line = this.#lineOf(sessionId);
+    const kept = new Set(line.slice(-MOST_MEMBERS));
+    let left = MOST_MEMBERS - kept.size;
+    let isCut = line.length > MOST_MEMBERS;
     const seen = new Set<string>();
+    const members: FamilyMember[] = [];
     const add = (id: string) => {
-      if (seen.has(id) || members.length >= MOST_MEMBERS) {
+      if (seen.has(id) || !this.#isThere(id)) {
+        return;
+      }
+      if (!kept.has(id) && left === 0) {
+        isCut = true;
         return;
       }
       seen.add(id);
+      left -= kept.has(id) ? 0 : 1;
       members.push(this.#member(id));
-      for (const { sessionId: forkId } of this.#forksOf(id)) {
+      for (const { sessionId: forkId } of this.#byOriginal.get(id) ?? []) {
         add(forkId);
       }
     };
-    add(this.#rootOf(sessionId));
-    return { members, isCut: members.length >= MOST_MEMBERS };
+    add([...kept][0] ?? sessionId);
+    return { members, isCut };
   }
 
   async #scanNew(): Promise<void> {
@@ -139,27 +148,32 @@ export class Forks {
       return;
     }
     this.#bySession.set(fork.sessionId, { ...fork, originalId });
-    this.#byOriginal.set(originalId, [...(this.#byOriginal.get(originalId) ?? []), fork]);
+    const siblings = this.#byOriginal.get(originalId);
+    if (siblings === undefined) {
+      this.#byOriginal.set(originalId, [fork]);
+    } else {
+      siblings.push(fork);
+    }
   }
 
   /** Those that are still there. */
   #forksOf(sessionId: string): Fork[] {
-    return (this.#byOriginal.get(sessionId) ?? []).filter(
-      ({ sessionId: id }) => this.#file.statements.session.get(id) !== null,
-    );
+    return (this.#byOriginal.get(sessionId) ?? []).filter(({ sessionId: id }) => this.#isThere(id));
   }
 
-  #rootOf(sessionId: string): string {
-    const seen = new Set<string>();
-    let root = sessionId;
-    for (let fork = this.#bySession.get(root); fork !== undefined; fork = this.#bySession.get(root)) {
-      if (seen.has(fork.originalId) || this.#file.statements.session.get(fork.originalId) === null) {
-        break;
-      }
-      root = fork.originalId;
-      seen.add(root);
+  #isThere(sessionId: string): boolean {
+    return this.#file.statements.session.get(sessionId) !== null;
+  }
+
+  /** From the oldest ancestor to the session itself. */
+  #lineOf(sessionId: string): string[] {
+    const line = new Set([sessionId]);
+    let fork = this.#bySession.get(sessionId);
+    while (fork !== undefined && !line.has(fork.originalId) && this.#isThere(fork.originalId)) {
+      line.add(fork.originalId);
+      fork = this.#bySession.get(fork.originalId);
     }
-    return root;
+    return [...line].reverse();
   }
 
   #member(sessionId: string): FamilyMember {

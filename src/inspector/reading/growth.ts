@@ -1,4 +1,8 @@
-/** Where the bytes of the file are, and when they came: reads every row's size, in steps that let other answers through. */
+/**
+ * Where the bytes of the file are, and when they came: reads every row's size, in steps that let other answers through.
+ *
+ * Limits: stats() reads one state of the file, so the write-ahead log cannot be reset before it has ended.
+ */
 import type { Row } from "../../database/connection.js";
 import { stats } from "../../maintenance/stats.js";
 import { nextTurn } from "../../runtime/event-loop.js";
@@ -13,7 +17,55 @@ const ROWS_PER_STEP = 2_000;
 /** Sessions in the plot. */
 const MOST_SESSIONS = 20;
 
-export async function readGrowth(file: InspectedFile, signal: AbortSignal): Promise<GrowthAnswer> {
+interface Scan {
+  answer: Promise<GrowthAnswer>;
+  controller: AbortController;
+  waiting: number;
+}
+
+/** One scan at a time, for all that wait for it; it ends when nobody does. */
+export class Growth {
+  readonly #file: InspectedFile;
+  #scan: Scan | undefined;
+
+  constructor(file: InspectedFile) {
+    this.#file = file;
+  }
+
+  async read(signal: AbortSignal): Promise<GrowthAnswer> {
+    signal.throwIfAborted();
+    this.#scan ??= this.#start();
+    const scan = this.#scan;
+    scan.waiting += 1;
+    const leave = () => this.#leave(scan);
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      return await scan.answer;
+    } finally {
+      signal.removeEventListener("abort", leave);
+    }
+  }
+
+  #start(): Scan {
+    const controller = new AbortController();
+    const answer = readGrowth(this.#file, controller.signal).finally(() => {
+      if (this.#scan?.controller === controller) {
+        this.#scan = undefined;
+      }
+    });
+    return { answer, controller, waiting: 0 };
+  }
+
+  #leave(scan: Scan): void {
+    scan.waiting -= 1;
+    if (scan.waiting === 0) {
+      scan.controller.abort();
+      this.#scan = this.#scan === scan ? undefined : this.#scan;
+    }
+  }
+}
+
+async function readGrowth(file: InspectedFile, signal: AbortSignal): Promise<GrowthAnswer> {
   const { tables, sessions, sharing, fileBytes, freeBytes, logBytes } = await stats(file.path, {
     sessions: MOST_SESSIONS,
     signal,

@@ -92,7 +92,7 @@ export class SessionList {
     const { statements } = this.#file;
     if (search !== "") {
       const rowids = rowidsOf(
-        statements.search.values(search.toLowerCase(), workspace === undefined ? 0 : 1, workspace ?? null),
+        statements.search.values(lowered(search), workspace === undefined ? 0 : 1, workspace ?? null),
       );
       return { rowids, total: rowids.length };
     }
@@ -132,6 +132,11 @@ export class SessionList {
 
 const ALL = -1;
 
+/** As SQLite's lower() does: other letters than those of ASCII stay as they are. */
+function lowered(search: string): string {
+  return search.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
 function rowidsOf(rows: readonly unknown[][]): Float64Array {
   return Float64Array.from(rows, ([rowid]) => Number(rowid));
 }
@@ -140,7 +145,7 @@ function rowidsOf(rows: readonly unknown[][]): Float64Array {
 const MOST_KNOWN = 1_000;
 
 /** What costs most of an item. */
-type Measured = Pick<SessionItem, "bytes" | "state" | "nodes">;
+type Measured = Pick<SessionItem, "bytes" | "state" | "nodes" | "unread">;
 
 export class SessionItems {
   readonly #file: InspectedFile;
