@@ -634,6 +634,29 @@ test("a lock on a file with a rollback journal is waited for while other answers
   expect((await answer).status).toBe(200);
 });
 
+test("a fork in a file of 0.2.3 upgrades it, and gives it a write-ahead log", async () => {
+  await using folder = await createTemporaryFolder();
+  const path = join(folder.path, "old.db");
+  copyFileSync(resolve(import.meta.dir, "../fixtures/published-0.2.3.db"), path);
+  await using inspector = await inspect(path, { port: 0, allowFork: true });
+  const cookie = ((await fetch(inspector.url)).headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+  const get = async (what: string): Promise<Answer["body"]> =>
+    (await fetch(new URL(`/api/${what}`, inspector.url), { headers: { cookie } })).json();
+  const { forkToken } = await get("file");
+  const { items } = await get("sessions");
+  const { id } = items.find(({ checkpoints }: { checkpoints: { value: number } }) => checkpoints.value > 0);
+  const { latestId } = await get(`run?session=${encodeURIComponent(id)}`);
+  const forked = await fetch(new URL(`/api/fork?id=${latestId}`, inspector.url), {
+    method: "POST",
+    headers: { cookie, "x-fork-token": forkToken },
+  });
+  expect(forked.status).toBe(200);
+  using database = new Database(path, { readonly: true });
+  expect(database.query("PRAGMA journal_mode").values()).toEqual([["wal"]]);
+  expect(database.query("SELECT count(*) FROM checkpoint_sqlite_outputs").values()).toEqual([[0]]);
+  expect((await get("sessions")).total).toBe(items.length + 1);
+});
+
 describe("live events", () => {
   test("say that the file changed after another connection has committed", async () => {
     await using inspected = await Inspected.open();
