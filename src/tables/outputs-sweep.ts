@@ -19,6 +19,8 @@ export const OUTPUTS_SWEEP_SQL = {
     FROM main.checkpoints
     WHERE session_id = +?1`,
 
+  // Lists of pieces first, because rows are deleted in this order, in several transactions: a save writes the pieces of an output
+  // again if it does not find its list.
   stored: `
     SELECT
       hash,
@@ -27,6 +29,7 @@ export const OUTPUTS_SWEEP_SQL = {
     FROM main.checkpoint_sqlite_outputs
     WHERE session_id = +?1
       AND typeof(hash) = 'text'
+    ORDER BY pieces IS NULL
     LIMIT +?2`,
 
   delete: `
