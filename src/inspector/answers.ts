@@ -63,10 +63,8 @@ export interface NodeChange {
   outputBytes?: number;
 }
 
-/** A checkpoint in the picture of a run. */
-export interface RunCheckpoint {
+interface CheckpointColumns {
   id: string;
-  position: number;
   namespace: string;
   version: number;
   step: number;
@@ -76,6 +74,11 @@ export interface RunCheckpoint {
   nodeId?: string;
   pending: string[];
   cycle?: { backEdge: string; iteration: number };
+}
+
+/** A checkpoint in the picture of a run. */
+export interface RunCheckpoint extends CheckpointColumns {
+  position: number;
   /** Nodes that differ from the namespace's checkpoint before. */
   changes: NodeChange[];
   rowBytes: number;
@@ -169,18 +172,8 @@ export interface CheckpointNode {
   unread?: string;
 }
 
-export interface CheckpointAnswer {
-  id: string;
+export interface CheckpointAnswer extends CheckpointColumns {
   sessionId: string;
-  namespace: string;
-  version: number;
-  step: number;
-  source: string | null;
-  createdAt: number;
-  parentId?: string;
-  nodeId?: string;
-  pending: string[];
-  cycle?: { backEdge: string; iteration: number };
   nodes: CheckpointNode[];
   /** Why the row is not shown. */
   unread?: string;

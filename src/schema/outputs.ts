@@ -100,3 +100,12 @@ export const OUTPUTS: readonly string[] = [CREATE_OUTPUTS, CREATE_WHOLE_CHECKPOI
 export function hasOutputs(connection: Connection): boolean {
   return connection.queryOnce(SELECT_OUTPUTS_TABLE).length > 0;
 }
+
+/** {@link hasOutputs}, asked again until it is there: another process may upgrade a file that is open read-only. */
+export function outputsFinder(connection: Connection): () => boolean {
+  let isFound = false;
+  return () => {
+    isFound ||= hasOutputs(connection);
+    return isFound;
+  };
+}

@@ -10,7 +10,7 @@
 import type { Connection, Row, Statements } from "../database/connection.js";
 import { hashesAnywhereIn } from "../outputs/references.js";
 import { ColumnReader, ignoredByTrigger } from "../rows/column-reader.js";
-import { hasOutputs, OUTPUTS_TABLE } from "../schema/outputs.js";
+import { OUTPUTS_TABLE, outputsFinder } from "../schema/outputs.js";
 
 export const OUTPUTS_SWEEP_SQL = {
   // A damaged row may hold a BLOB.
@@ -58,12 +58,11 @@ const checkpoints = new ColumnReader("checkpoints");
 const column = new ColumnReader(OUTPUTS_TABLE);
 
 export class OutputsSweep {
-  readonly #connection: Connection;
+  readonly #hasTable: () => boolean;
   readonly #statements: Statements<keyof typeof OUTPUTS_SWEEP_SQL>;
-  #isTableFound = false;
 
   constructor(connection: Connection) {
-    this.#connection = connection;
+    this.#hasTable = outputsFinder(connection);
     this.#statements = connection.statements(OUTPUTS_SWEEP_SQL);
   }
 
@@ -130,12 +129,6 @@ export class OutputsSweep {
 
   #rows(sessionId: string, limit: number): Row[] {
     return this.#hasTable() ? this.#statements.stored.all(sessionId, limit) : [];
-  }
-
-  /** A file of an earlier version, open read-only, has no outputs. */
-  #hasTable(): boolean {
-    this.#isTableFound ||= hasOutputs(this.#connection);
-    return this.#isTableFound;
   }
 }
 

@@ -11,7 +11,7 @@ import type { OutputReader, SharedOutput } from "../outputs/node-results.js";
 import { type CachedOutput, OutputCache } from "../outputs/output-cache.js";
 import { hashOf, piecesOf } from "../outputs/pieces.js";
 import { ignoredByTrigger } from "../rows/column-reader.js";
-import { hashReferredToBy, hasOutputs, nodesOf, OUTPUTS_TABLE } from "../schema/outputs.js";
+import { hashReferredToBy, nodesOf, OUTPUTS_TABLE, outputsFinder } from "../schema/outputs.js";
 import { OutputsSweep } from "./outputs-sweep.js";
 
 /** Node results as SQL's `json_each` takes them: what a damaged row is wrapped around may be no JSON. */
@@ -100,7 +100,7 @@ export class OutputsTable {
   #timesForgotten = 0;
   readonly #insertedAt = new WeakMap<readonly SharedOutput[], number>();
   #dataVersion: unknown;
-  #isTableFound = false;
+  readonly #hasTable: () => boolean;
 
   /** @param cache May hold outputs that are not in the file; give one without room to read what is. */
   constructor(
@@ -110,6 +110,7 @@ export class OutputsTable {
     this.#connection = connection;
     this.#statements = connection.statements(OUTPUTS_SQL);
     this.#sweep = new OutputsSweep(connection);
+    this.#hasTable = outputsFinder(connection);
     this.#isShared = !connection.isOwned;
   }
 
@@ -289,12 +290,6 @@ export class OutputsTable {
       return [];
     }
     return this.#statements.select.all(sessionId, JSON.stringify(hashes));
-  }
-
-  /** Asked again until it is there: another process may upgrade a file that is open read-only. */
-  #hasTable(): boolean {
-    this.#isTableFound ||= hasOutputs(this.#connection);
-    return this.#isTableFound;
   }
 
   #forgetWhatOthersChanged(): void {

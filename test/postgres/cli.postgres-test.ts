@@ -1,33 +1,26 @@
 /** `to-postgres` and `from-postgres` on a real server. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { beforeEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { run, runOnTerminal } from "../cli/support/run.js";
 import { difference } from "../support/difference.js";
 import { runOn } from "../support/sql.js";
-import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
-import { Cluster, describeWithServer, onServer } from "./support/cluster.js";
+import type { TemporaryFolder } from "../support/temporary-folder.js";
+import { describeWithServer, onServer, useServer } from "./support/cluster.js";
 import { CuttingProxy } from "./support/cutting-proxy.js";
 import { fill } from "./support/files.js";
 import { type AllRows, rowsOfFile, rowsOfServer } from "./support/rows.js";
 
 describeWithServer("the command line with PostgreSQL", () => {
-  let cluster: Cluster;
+  const server = useServer();
   let folder: TemporaryFolder;
   let path: string;
   let url: string;
 
-  beforeAll(async () => {
-    cluster = await Cluster.start();
-  });
-  afterAll(() => cluster?.stop());
   beforeEach(async () => {
-    folder = await createTemporaryFolder();
-    path = join(folder.path, "runs.db");
-    url = await cluster.createDatabase();
+    ({ folder, path, url } = await server.newPlace());
     await fill(path, true);
   });
-  afterEach(() => folder.remove());
 
   test("copies there and back", async () => {
     const to = await run(["to-postgres", path, url, "--yes"]);
@@ -80,7 +73,7 @@ describeWithServer("the command line with PostgreSQL", () => {
   });
 
   test("asks on a terminal before it writes, and shows no password", async () => {
-    await using proxy = await CuttingProxy.start(cluster.socket, "never");
+    await using proxy = await CuttingProxy.start(server.cluster.socket, "never");
     const args = ["to-postgres", path, proxy.through(url)];
     const to = "Continue? [y/N] ";
     const refused = await runOnTerminal(args, { columns: 200, answer: { to, type: "n" } });

@@ -1,5 +1,5 @@
 /** `copyToPostgres` and `copyFromPostgres` on a real server: every column compared, and what does not fit. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -25,27 +25,20 @@ import { difference } from "../support/difference.js";
 import { rejectionWith } from "../support/failures.js";
 import { buildFact, buildFullEntity, buildFullFact } from "../support/memory-builders.js";
 import { rowsOf, runOn, withDatabase } from "../support/sql.js";
-import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
-import { Cluster, describeWithServer, onServer } from "./support/cluster.js";
+import type { TemporaryFolder } from "../support/temporary-folder.js";
+import { describeWithServer, onServer, useServer } from "./support/cluster.js";
 import { FILES, fill } from "./support/files.js";
 import { catalogueOf, kindsIn, rowsOfFile, rowsOfServer } from "./support/rows.js";
 
 describeWithServer("a copy to PostgreSQL", () => {
-  let cluster: Cluster;
+  const server = useServer();
   let folder: TemporaryFolder;
   let path: string;
   let url: string;
 
-  beforeAll(async () => {
-    cluster = await Cluster.start();
-  });
-  afterAll(() => cluster?.stop());
   beforeEach(async () => {
-    folder = await createTemporaryFolder();
-    path = join(folder.path, "runs.db");
-    url = await cluster.createDatabase();
+    ({ folder, path, url } = await server.newPlace());
   });
-  afterEach(() => folder.remove());
 
   async function setUp(): Promise<void> {
     const store = new PostgresCheckpointStore(url);
@@ -108,7 +101,7 @@ describeWithServer("a copy to PostgreSQL", () => {
     await FILES["that is new"]?.(path);
     await copyToPostgres(path, url);
     const created = await catalogueOf(url);
-    url = await cluster.createDatabase();
+    url = await server.cluster.createDatabase();
     await setUp();
     expect(created).toEqual(await catalogueOf(url));
   });
@@ -268,7 +261,7 @@ describeWithServer("a copy to PostgreSQL", () => {
 
     test("rejects a database that is not UTF-8", async () => {
       await fill(path, true);
-      url = await cluster.createDatabase("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+      url = await server.cluster.createDatabase("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
       const { message } = await rejectionWith(StorageError, copyToPostgres(path, url));
       expect(message).toContain("LATIN1");
     });

@@ -1,6 +1,5 @@
 /** The published `@obsku/checkpoint-postgres@0.2.3` works on what was copied, and answers as the store of the file does. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
-import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { CheckpointBackend, MemoryStore } from "@obsku/checkpoint-sqlite";
 import { SqliteCheckpointStore } from "@obsku/checkpoint-sqlite";
 import { copyToPostgres } from "@obsku/checkpoint-sqlite/postgres";
@@ -8,8 +7,7 @@ import { PostgresCheckpointStore } from "published-checkpoint-postgres";
 import { buildCheckpoint, buildMessage } from "../support/builders.js";
 import { commandOf } from "../support/children.js";
 import { linesOf } from "../support/lines.js";
-import { createTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.js";
-import { Cluster, describeWithServer, onServer } from "./support/cluster.js";
+import { describeWithServer, onServer, useServer } from "./support/cluster.js";
 import { FILES } from "./support/files.js";
 
 type Store = CheckpointBackend & MemoryStore;
@@ -59,26 +57,16 @@ async function saveNext(store: Store, sessionId: string): Promise<number> {
 }
 
 describeWithServer("@obsku/checkpoint-postgres 0.2.3 on a copy", () => {
-  let cluster: Cluster;
-  let folder: TemporaryFolder;
+  const server = useServer();
   let path: string;
   let url: string;
   let there: PostgresCheckpointStore;
 
-  beforeAll(async () => {
-    cluster = await Cluster.start();
-  });
-  afterAll(() => cluster?.stop());
   beforeEach(async () => {
-    folder = await createTemporaryFolder();
-    path = join(folder.path, "runs.db");
-    url = await cluster.createDatabase();
+    ({ path, url } = await server.newPlace());
     there = new PostgresCheckpointStore(url);
   });
-  afterEach(async () => {
-    await there.close();
-    await folder.remove();
-  });
+  afterEach(() => there.close());
 
   test.each(["from 0.2.3", "with whole outputs", "with outputs kept once"])(
     "answers the same questions with the same sessions, messages, checkpoints and memory, of a file %s",

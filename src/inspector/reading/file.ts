@@ -4,7 +4,7 @@ import { basename, resolve } from "node:path";
 import type { Connection, Row, Statements } from "../../database/connection.js";
 import { openFile } from "../../database/opening.js";
 import { bootstrapSchema } from "../../schema/bootstrap.js";
-import { hasOutputs } from "../../schema/outputs.js";
+import { outputsFinder } from "../../schema/outputs.js";
 import { settingsOf } from "../../validation/options.js";
 import type { Counted } from "../answers.js";
 import { INSPECTOR_SQL, MOST_COUNTED, OUTPUTS_SQL, withoutOctetLength } from "./statements.js";
@@ -17,13 +17,14 @@ export class InspectedFile {
   readonly statements: Statements<keyof typeof INSPECTOR_SQL>;
   readonly #connection: Connection;
   readonly #outputs: Statements<keyof typeof OUTPUTS_SQL>;
-  #isTableFound = false;
+  readonly #hasOutputs: () => boolean;
 
   /** @throws {StoreOpenError} if a store would not open the file, or if it does not exist. */
   constructor(path: string) {
     const settings = settingsOf({ readonly: true, busyTimeout: BUSY_TIMEOUT });
     this.path = resolve(path);
     this.#connection = openFile(path, settings, (connection) => bootstrapSchema(connection, settings));
+    this.#hasOutputs = outputsFinder(this.#connection);
     const rewritten = this.#hasOctetLength() ? (sql: string) => sql : withoutOctetLength;
     this.statements = this.#connection.statements(INSPECTOR_SQL, rewritten);
     this.#outputs = this.#connection.statements(OUTPUTS_SQL, rewritten);
@@ -39,8 +40,7 @@ export class InspectedFile {
 
   /** `undefined` in a file of an earlier version that nothing has upgraded yet. */
   get outputs(): Statements<keyof typeof OUTPUTS_SQL> | undefined {
-    this.#isTableFound ||= hasOutputs(this.#connection);
-    return this.#isTableFound ? this.#outputs : undefined;
+    return this.#hasOutputs() ? this.#outputs : undefined;
   }
 
   /** Changes with every commit of another connection. */

@@ -3,7 +3,7 @@
  *
  * Limits: it is killed with this process only if that is root's, by `setpriv`.
  */
-import { describe, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, test } from "bun:test";
 import { chownSync } from "node:fs";
 import { join } from "node:path";
 import { SQL } from "bun";
@@ -82,6 +82,30 @@ export class Cluster {
     clearTimeout(cutOff);
     await this.#folder.remove();
   }
+}
+
+/** A server for the suite around it. `newPlace` gives a test a folder, which goes after it, and an empty database. */
+export function useServer() {
+  let cluster: Cluster | undefined;
+  let folder: TemporaryFolder | undefined;
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+  });
+  afterAll(() => cluster?.stop());
+  afterEach(() => folder?.remove());
+  const started = (): Cluster => {
+    if (cluster === undefined) throw new Error("The server is started before the first test.");
+    return cluster;
+  };
+  return {
+    get cluster() {
+      return started();
+    },
+    async newPlace() {
+      folder = await createTemporaryFolder();
+      return { folder, path: join(folder.path, "runs.db"), url: await started().createDatabase() };
+    },
+  };
 }
 
 /** Runs work on a connection of its own. */
